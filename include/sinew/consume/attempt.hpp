@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// From the lanes through the handler: each event whose turn it is gets its attempt.
+
+#include <sinew/consume/resign.hpp>
+#include <sinew/core/outcome.hpp>
+#include <sinew/core/timestamp.hpp>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace sinew::detail {
+
+template <class E>
+[[nodiscard]] failure classify(E& e) {
+    if constexpr (E::plan_type::has_retry) {
+        return classify_current_exception(e.parts.retry.rules);
+    } else {
+        return classify_current_exception();
+    }
+}
+
+/// Runs the handler, and what stands around it. Never throws.
+template <class E, class Tx>
+[[nodiscard]] outcome run_handler(E& e, slot_id slot, Tx& tx) {
+    const event_view event = e.view(slot);
+    try {
+        return call_around(e.parts.around, event, [&]() -> outcome {
+            if constexpr (E::plan_type::with_transaction) {
+                return call(e.handler, event, tx);
+            } else {
+                return call(e.handler, event);
+            }
+        });
+    } catch (...) {
+        return outcome::failed(classify(e));
+    }
+}
+
+/// Starts a handler that will answer by ticket.
+template <class E>
+void start_by_ticket(E& e, slot_id slot) {
+    auto& d = e.at(slot);
+    d.run = ++e.runs;
+    ++e.open_tickets;
+    auto* p = e.places.find(d.where.partition);
+    if (!d.replay && p != nullptr) {
+        ++p->running;
+    }
+    const event_view event = e.view(slot);
+    outcome started = outcome::done();
+    try {
+        started = call_around(e.parts.around, event, [&]() -> outcome {
+            e.handler(event, ticket(slot, d.run));
+            return outcome::done();
+        });
+    } catch (...) {
+        started = outcome::failed(classify(e));
+    }
+    if (!started.is_done() && d.run != 0) {
+        d.run = 0;
+        e.completed.push_back({slot, std::move(started)});
+    }
+}
+
+template <class E>
+void release_claim(E& e, slot_id slot, bool done) {
+    if constexpr (E::plan_type::deduplicates) {
+        auto& d = e.at(slot);
+        if (d.claimed) {
+            done ? e.window.commit(d.claim, e.now.steady) : e.window.release(d.claim);
+            d.claimed = false;
+        }
+    }
+}
+
+/// Goes on with an event as its handler's answer says, where there is no transaction.
+template <class E>
+void take_answer(E& e, slot_id slot, outcome answer) {
+    const bool ends = answer.is_done() || answer.verdict() == verdict::skip;
+    release_claim(e, slot, ends);
+    if (!ends) {
+        fail(e, slot, std::move(answer).why());
+        return;
+    }
+    const ending end = answer.is_done() ? ending::applied : ending::skipped;
+    if (!answer.is_done()) {
+        e.at(slot).why = std::move(answer).why();
+    }
+    if constexpr (E::plan_type::has_once) {
+        in_unit(e, slot, true, end, [&](auto& tx) { return close_replay(e, slot, tx); });
+    } else {
+        finish(e, slot, end);
+    }
+}
+
+/// Answers that were given by ticket since the last step.
+template <class E>
+void take_completed(E& e) {
+    for (std::size_t i = 0; i < e.completed.size(); ++i) {
+        auto [slot, answer] = std::move(e.completed[i]);
+        auto& d = e.at(slot);
+        --e.open_tickets;
+        auto* p = e.places.find(d.where.partition);
+        const bool held = d.replay || (p != nullptr && p->state != partition_state::gone &&
+                                       p->tracker.epoch() == d.epoch);
+        if (!d.replay && held) {
+            --p->running;
+        }
+        if (held) {
+            take_answer(e, slot, std::move(answer));
+        } else {
+            release_claim(e, slot, false);
+            give_back(e, slot);
+        }
+    }
+    e.completed.clear();
+}
+
+/// Claims the event's identity in the dedup window. False: it is not its turn after all.
+template <class E>
+[[nodiscard]] bool claim_identity(E& e, slot_id slot) {
+    if constexpr (E::plan_type::deduplicates) {
+        auto& d = e.at(slot);
+        const event_view event = e.view(slot);
+        d.claim = digest_of(e.secret, e.options.group, event.source, event.id);
+        duration age = duration::zero();
+        if (const auto time = parse_time(event.time); time && *time < e.now.wall) {
+            age = e.now.wall - *time;
+        }
+        switch (e.window.claim(d.claim, e.now.steady, age)) {
+            case claim_result::fresh:
+            case claim_result::unknown: d.claimed = true; return true;
+            case claim_result::done: finish(e, slot, ending::duplicate); return false;
+            case claim_result::in_flight:
+            case claim_result::full:
+                e.queue.retry_at(slot, later(e.now.steady, backoff_floor));
+                return false;
+        }
+    }
+    return true;
+}
+
+/// Whether the store says that the event was applied. Nothing is written.
+template <class E>
+[[nodiscard]] bool is_applied(E& e, slot_id slot) {
+    if constexpr (E::plan_type::has_once) {
+        e.unit.open(e.now.steady, e.call_deadline());
+        const auto found =
+            e.unit.rule(application_of(e, slot, true), first_sequence(e), e.now.wall);
+        e.unit.abandon();
+        return found == ruling::duplicate;
+    } else {
+        return false;
+    }
+}
+
+/// A suspect's attempt is noted before its handler runs. False: it does not run now.
+template <class E>
+[[nodiscard]] bool note_suspect(E& e, slot_id slot) {
+    if constexpr (E::plan_type::guards) {
+        auto& d = e.at(slot);
+        settle(e);
+        std::uint32_t starts = 0;
+        try {
+            if (is_applied(e, slot)) {
+                return true;
+            }
+            starts = e.attempts.begun(e.options.group, e.options.topic, d.where, e.now.wall);
+            d.guarded = true;
+        } catch (...) {
+            wait_for_store(e, slot, classify_current_exception());
+            if constexpr (E::plan_type::has_once) {
+                break_unit(e);
+            }
+            return false;
+        }
+        if (e.guard.judge(starts) == guard_verdict::dead_letter) {
+            give_up(e, slot, {failure_class::permanent, "crash_loop",
+                              "the process died " + std::to_string(starts - 1) +
+                                  " times while it handled this event",
+                              std::nullopt});
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Whether the event has to go behind a dead letter of its key. Nothing: that cannot be told now.
+template <class E>
+[[nodiscard]] std::optional<bool> is_parked(E& e, slot_id slot) {
+    if constexpr (can_replay<typename E::plan_type>) {
+        const auto& d = e.at(slot);
+        if (e.parts.failure.options.following == following::pass || !d.keyed || d.replay) {
+            return false;
+        }
+        const event_view event = e.view(slot);
+        try {
+            if constexpr (letters_in_transaction<typename E::plan_type>) {
+                if (e.letters_share_store()) {
+                    if (!e.unit.is_open()) {
+                        e.unit.open(e.now.steady, e.call_deadline());
+                    }
+                    return e.parts.failure.place.holds(e.unit.transaction(), e.options.group,
+                                                       event.partitionkey);
+                }
+            }
+            return e.parts.failure.place.holds(e.options.group, event.partitionkey);
+        } catch (...) {
+            wait_for_store(e, slot, classify_current_exception());
+            return std::nullopt;
+        }
+    } else {
+        return false;
+    }
+}
+
+/// Under `at_most_once` the offset is committed before the handler runs.
+template <class E>
+[[nodiscard]] bool is_secured(E& e, slot_id slot) {
+    if constexpr (E::plan_type::forgets) {
+        const auto& d = e.at(slot);
+        auto* p = e.places.find(d.where.partition);
+        if (d.replay || p->committed >= d.where.offset) {
+            return true;
+        }
+        try {
+            if (commit_offset(e, *p)) {
+                return true;
+            }
+        } catch (const error&) {
+            // Not committed, so not handled; tried again below.
+        }
+        e.queue.retry_at(slot, later(e.now.steady, e.policy.options().base));
+        return false;
+    } else {
+        return true;
+    }
+}
+
+/// A retry takes a token of the budget; without one it waits, and no attempt is counted.
+template <class E>
+[[nodiscard]] bool may_retry(E& e, slot_id slot) {
+    auto& d = e.at(slot);
+    if (d.needs_token && !e.budget.try_spend(e.now.steady)) {
+        e.queue.retry_at(slot, e.budget.next_token(e.now.steady));
+        return false;
+    }
+    d.needs_token = false;
+    return true;
+}
+
+/// One attempt at an event whose turn it is.
+template <class E>
+void attempt(E& e, slot_id slot) {
+    using plan = typename E::plan_type;
+    if (!may_retry(e, slot)) {
+        return;
+    }
+    const auto parked = is_parked(e, slot);
+    if (!parked) {
+        return;
+    }
+    if (*parked) {
+        give_up(e, slot, {failure_class::permanent, "parked_behind",
+                          "an earlier event of its key is in the dead letters", std::nullopt});
+        return;
+    }
+    if ((e.at(slot).suspect && !note_suspect(e, slot)) || !is_secured(e, slot) ||
+        !claim_identity(e, slot)) {
+        return;
+    }
+    if constexpr (plan::with_ticket) {
+        start_by_ticket(e, slot);
+    } else if constexpr (plan::has_once) {
+        in_unit(e, slot, true, ending::applied, [&](auto& tx) {
+            outcome answer = run_handler(e, slot, tx);
+            if (answer.is_done() || answer.verdict() == verdict::skip) {
+                outcome closed = close_replay(e, slot, tx);
+                if (!closed.is_done()) {
+                    return closed;
+                }
+            }
+            return answer;
+        });
+    } else {
+        nothing none;
+        take_answer(e, slot, run_handler(e, slot, none));
+    }
+}
+
+/// Hands events to their handlers, as long as there are any whose turn it is, up to the limit of a
+/// step. Answers how many.
+template <class E>
+std::size_t dispatch(E& e) {
+    std::size_t taken = 0;
+    while (taken < e.options.step_events_max && !e.halted && e.now.steady >= e.store_gate) {
+        // A suspect runs alone, so that a death has one author.
+        if (e.open_suspects != 0 && e.open_tickets != 0) {
+            break;
+        }
+        const auto slot = e.queue.take(e.now.steady);
+        if (!slot) {
+            break;
+        }
+        ++taken;
+        const auto& d = e.at(*slot);
+        if (!is_ours(e, d)) {
+            give_back(e, *slot);
+        } else if (d.next == duty::handle) {
+            attempt(e, *slot);
+        } else {
+            resign(e, *slot);
+        }
+        settle_if_full(e);
+    }
+    return taken;
+}
+
+}  // namespace sinew::detail

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The events that a consumer holds at this moment, and the one account of what they weigh.
+///
+/// **Guarantees.** Queue, hold, retry and running events are all here, so one limit in events and
+/// one in bytes covers them all. The table is made once; opening and closing a slot allocates
+/// nothing.
+
+#include <sinew/consume/retry_policy.hpp>
+#include <sinew/consume/slot.hpp>
+#include <sinew/core/dead_letters.hpp>
+#include <sinew/core/error.hpp>
+#include <sinew/core/hash.hpp>
+#include <sinew/core/position.hpp>
+#include <sinew/core/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace sinew::detail {
+
+/// What is to be done with an event next.
+enum class duty : std::uint8_t {
+    handle,   ///< run the handler
+    resign,   ///< it can never be processed: dead letter, halt or discard
+};
+
+/// How an event ended.
+enum class ending : std::uint8_t { applied, duplicate, skipped, discarded, dead_lettered };
+
+/// One event under way.
+template <class Message>
+struct delivery {
+    std::optional<Message> message{};  ///< empty for a replayed dead letter
+    position where{};
+    epoch_number epoch = 0;
+    std::size_t bytes = 0;
+
+    digest key{};                ///< of the partition key, if `keyed`
+    digest claim{};              ///< of its identity, if `claimed`
+    std::uint64_t sequence = 0;  ///< its place in its key's order; 0: it has none
+    std::uint64_t gap_from = 0;  ///< its key may go on from here to `sequence`; 0: no gap
+
+    std::uint64_t run = 0;       ///< the ticket's number while the handler runs
+    std::uint64_t jitter = 0;    ///< the seed of its retry schedule
+    retry_history past{};
+    std::vector<failure_note> notes{};
+    failure why{};               ///< the failure for which it resigns
+
+    duty next = duty::handle;
+    ending end = ending::applied;  ///< while provisional: how it will have ended
+    bool keyed = false;
+    bool claimed = false;
+    bool held = false;             ///< waits in the resequencer
+    bool out_of_order = false;     ///< its key has gone past it: it leaves the progress alone
+    bool suspect = false;          ///< may be what killed the process before
+    bool alone = false;            ///< gets a transaction of its own
+    bool needs_token = false;      ///< its next attempt is a retry, and the budget has to allow it
+    bool guarded = false;          ///< the attempt log knows that it began
+    bool in_doubt = false;         ///< a commit without an answer: it may be applied
+    bool replay = false;           ///< a dead letter, not from the source
+
+    [[nodiscard]] bool is_running() const noexcept { return run != 0; }
+};
+
+/// The table of deliveries.
+template <class Message>
+class deliveries {
+public:
+    deliveries(std::size_t slots, std::size_t bytes_max) : slots_(slots), bytes_max_(bytes_max) {
+        free_.reserve(slots);
+        for (std::size_t i = slots; i > 0; --i) {
+            free_.push_back(static_cast<slot_id>(i - 1));
+        }
+    }
+
+    [[nodiscard]] delivery<Message>& operator[](slot_id slot) noexcept { return slots_[slot]; }
+
+    /// A slot for an event of that weight. There has to be a free one; the weight may go beyond
+    /// the limit, as one event alone may.
+    slot_id open(std::size_t bytes) {
+        const slot_id slot = free_.back();
+        free_.pop_back();
+        slots_[slot].bytes = bytes;
+        bytes_ += bytes;
+        return slot;
+    }
+
+    void close(slot_id slot) noexcept {
+        auto& one = slots_[slot];
+        bytes_ -= one.bytes;
+        one.message.reset();
+        std::vector<failure_note> notes = std::move(one.notes);
+        notes.clear();
+        one = delivery<Message>{};
+        one.notes = std::move(notes);
+        free_.push_back(slot);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_.size(); }
+    [[nodiscard]] std::size_t room() const noexcept { return free_.size(); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    [[nodiscard]] std::size_t bytes_room() const noexcept {
+        return bytes_ >= bytes_max_ ? 0 : bytes_max_ - bytes_;
+    }
+    [[nodiscard]] std::size_t slots_max() const noexcept { return slots_.size(); }
+
+private:
+    std::vector<delivery<Message>> slots_;
+    std::vector<slot_id> free_;
+    std::size_t bytes_ = 0;
+    std::size_t bytes_max_;
+};
+
+}  // namespace sinew::detail

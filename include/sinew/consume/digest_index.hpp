@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// Finds a digest in an array of digests, at six bytes a digest.
+///
+/// An open-addressing table of 32-bit words. A word holds the place in the array and, in the bits
+/// that the place does not need, a tag of the digest, so that the array is hardly ever touched in
+/// vain. Deleting shifts back what follows: there are no tombstones, and a table in which ids come
+/// and go for months is as fast as a new one.
+///
+/// **Guarantees.** No allocation after construction.
+/// **Invariants.** Between a digest's home and its word no word is empty. At most two thirds of the
+/// words are in use.
+
+#include <sinew/core/hash.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace sinew::detail {
+
+/// Digests are from `digest_of` with a secret seed: their bits are as good as random.
+class digest_index {
+public:
+    static constexpr std::uint32_t none = 0xffffffffU;
+    /// The most digests that a table can be made for.
+    static constexpr std::size_t capacity_max = std::size_t{1} << 30U;
+
+    /// A table for arrays of at most `capacity` digests, which is at most `capacity_max`.
+    constexpr explicit digest_index(std::size_t capacity)
+        : words_(capacity + capacity / 2 + 1, none),
+          place_bits_(static_cast<unsigned>(std::bit_width(capacity))) {}
+
+    /// The place of `wanted` in `items`, or `none`.
+    [[nodiscard]] constexpr std::uint32_t find(const digest& wanted,
+                                               const digest* items) const noexcept {
+        const std::uint32_t tag = tag_of(wanted);
+        for (std::size_t at = home_of(wanted);; at = after(at)) {
+            const std::uint32_t word = words_[at];
+            if (word == none) {
+                return none;
+            }
+            if ((word & ~place_mask()) == tag && items[word & place_mask()] == wanted) {
+                return word & place_mask();
+            }
+        }
+    }
+
+    /// Adds a digest that is not there, at its place in the array.
+    constexpr void insert(const digest& added, std::uint32_t place) noexcept {
+        std::size_t at = home_of(added);
+        while (words_[at] != none) {
+            at = after(at);
+        }
+        words_[at] = tag_of(added) | place;
+    }
+
+    /// Takes out the digest at `place`, which is there.
+    constexpr void erase(std::uint32_t place, const digest* items) noexcept {
+        const std::uint32_t word = tag_of(items[place]) | place;
+        std::size_t hole = home_of(items[place]);
+        while (words_[hole] != word) {
+            hole = after(hole);
+        }
+        for (std::size_t at = after(hole); words_[at] != none; at = after(at)) {
+            const std::size_t home = home_of(items[words_[at] & place_mask()]);
+            if (distance(home, at) >= distance(hole, at)) {
+                words_[hole] = words_[at];
+                hole = at;
+            }
+        }
+        words_[hole] = none;
+    }
+
+    [[nodiscard]] constexpr std::size_t bytes() const noexcept {
+        return words_.capacity() * sizeof(std::uint32_t);
+    }
+
+private:
+    [[nodiscard]] constexpr std::uint32_t place_mask() const noexcept {
+        return (std::uint32_t{1} << place_bits_) - 1;
+    }
+
+    /// Shifted above the place. A word of only ones would be a place that no array has.
+    [[nodiscard]] constexpr std::uint32_t tag_of(const digest& d) const noexcept {
+        return static_cast<std::uint32_t>(d.lo) & ~place_mask();
+    }
+
+    [[nodiscard]] constexpr std::size_t home_of(const digest& d) const noexcept {
+        return static_cast<std::size_t>(((d.hi >> 32U) * words_.size()) >> 32U);
+    }
+
+    [[nodiscard]] constexpr std::size_t after(std::size_t at) const noexcept {
+        return at + 1 == words_.size() ? 0 : at + 1;
+    }
+
+    [[nodiscard]] constexpr std::size_t distance(std::size_t from, std::size_t to) const noexcept {
+        return to >= from ? to - from : to + words_.size() - from;
+    }
+
+    std::vector<std::uint32_t> words_;
+    unsigned place_bits_;
+};
+
+}  // namespace sinew::detail

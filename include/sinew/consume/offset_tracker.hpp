@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// What of one partition is finished, and how far it can be committed, under one assignment.
+///
+/// **Guarantees.** `committable` never passes a delivered record that is not finished. Finishing
+/// twice, finishing what is not known, or finishing under an epoch that has ended changes nothing.
+/// Only delivered offsets are ever named: holes in a log neither stall it nor are committed.
+///
+/// **Invariants.** The window holds the delivered records above the watermark in rising offset; its
+/// first one is unfinished; it never holds more than `window_max`.
+///
+/// | state | `start` | `deliver` | `finish` | `stop` |
+/// | --- | --- | --- | --- | --- |
+/// | ended | running, empty | seen | false | ended |
+/// | running | running, empty, new epoch | tracked, seen or full | true once for each record | ended |
+///
+/// **Bounds.** All memory is taken when it is made. Finishing takes constant time where offsets are
+/// dense, logarithmic time where they have holes.
+
+#include <sinew/core/position.hpp>
+#include <sinew/core/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace sinew {
+
+/// The finished and unfinished records of one partition.
+class offset_tracker {
+public:
+    /// What became of a delivery.
+    enum class delivery : std::uint8_t {
+        tracked,  ///< new: it is unfinished from now on
+        seen,     ///< not above the highest delivered (or committed) one, or not of this epoch
+        full,     ///< the window is full: nothing has changed, deliver it again later
+    };
+
+    explicit constexpr offset_tracker(std::size_t window_max)
+        : ring_(ring_size(window_max)), window_max_(window_max) {}
+
+    /// The partition is ours under `epoch`. Everything before is forgotten. Records up to
+    /// `committed`, where it is known, are finished.
+    constexpr void start(epoch_number epoch,
+                         std::optional<log_offset> committed = std::nullopt) noexcept {
+        clear();
+        epoch_ = epoch;
+        running_ = true;
+        committed_ = watermark_ = highest_ = committed;
+    }
+
+    /// The epoch has ended: whatever is finished later changes nothing.
+    constexpr void stop() noexcept {
+        clear();
+        running_ = false;
+    }
+
+    /// A record arrived at `now`, which must not go back.
+    [[nodiscard]] constexpr delivery deliver(log_offset offset, epoch_number epoch,
+                                             steady_time now) noexcept {
+        if (!is_current(epoch) || (highest_ && offset <= *highest_)) {
+            return delivery::seen;
+        }
+        if (full()) {
+            return delivery::full;
+        }
+        at(size_++) = {offset, now, false};
+        ++unfinished_;
+        highest_ = offset;
+        return delivery::tracked;
+    }
+
+    /// Everything that was to be done with a record is done. Answers whether that is news.
+    [[nodiscard]] constexpr bool finish(log_offset offset, epoch_number epoch) noexcept {
+        if (!is_current(epoch)) {
+            return false;
+        }
+        const auto found = find(offset);
+        if (!found || at(*found).finished) {
+            return false;
+        }
+        at(*found).finished = true;
+        --unfinished_;
+        while (size_ != 0 && at(0).finished) {
+            watermark_ = at(0).offset;
+            first_ = (first_ + 1) & (ring_.size() - 1);
+            --size_;
+        }
+        return true;
+    }
+
+    /// Whether the record is finished, as far as this assignment knows.
+    [[nodiscard]] constexpr bool is_finished(log_offset offset) const noexcept {
+        if (watermark_ && offset <= *watermark_) {
+            return true;
+        }
+        const auto found = find(offset);
+        return found && at(*found).finished;
+    }
+
+    /// The highest delivered offset with nothing unfinished at or below it, if it is above what was
+    /// committed last.
+    [[nodiscard]] constexpr std::optional<log_offset> committable() const noexcept {
+        return watermark_ && (!committed_ || *watermark_ > *committed_) ? watermark_ : std::nullopt;
+    }
+
+    /// `through` is committed. An older epoch, or an offset that is not finished, changes nothing.
+    constexpr void committed(log_offset through, epoch_number epoch) noexcept {
+        if (is_current(epoch) && watermark_ && through <= *watermark_ &&
+            (!committed_ || through > *committed_)) {
+            committed_ = through;
+        }
+    }
+
+    /// When the oldest unfinished record was delivered.
+    [[nodiscard]] constexpr std::optional<steady_time> oldest_unfinished() const noexcept {
+        return size_ == 0 ? std::nullopt : std::optional<steady_time>(at(0).delivered);
+    }
+
+    /// How many records there are above the watermark, finished or not.
+    [[nodiscard]] constexpr std::size_t window() const noexcept { return size_; }
+    [[nodiscard]] constexpr std::size_t unfinished() const noexcept { return unfinished_; }
+    [[nodiscard]] constexpr bool full() const noexcept { return size_ == window_max_; }
+    /// Nothing is unfinished. Something may still be committable.
+    [[nodiscard]] constexpr bool idle() const noexcept { return size_ == 0; }
+    /// The epoch that runs, or the last one that did.
+    [[nodiscard]] constexpr epoch_number epoch() const noexcept { return epoch_; }
+
+    [[nodiscard]] constexpr bool check_invariants() const noexcept {
+        std::size_t open = 0;
+        for (std::size_t i = 0; i < size_; ++i) {
+            open += at(i).finished ? 0U : 1U;
+            if ((i > 0 && at(i).offset <= at(i - 1).offset) ||
+                (i == 0 && (at(0).finished || (watermark_ && at(0).offset <= *watermark_)))) {
+                return false;
+            }
+        }
+        return open == unfinished_ && size_ <= window_max_ && (running_ || size_ == 0) &&
+               (size_ == 0 ? highest_ == watermark_ : highest_ == at(size_ - 1).offset) &&
+               (!committed_ || (watermark_ && *committed_ <= *watermark_));
+    }
+
+private:
+    struct record {
+        log_offset offset = 0;
+        steady_time delivered{};
+        bool finished = false;
+    };
+
+    /// The next power of two, so that places in the ring are found with a mask.
+    [[nodiscard]] static constexpr std::size_t ring_size(std::size_t window_max) noexcept {
+        std::size_t size = 1;
+        while (size < window_max) {
+            size *= 2;
+        }
+        return size;
+    }
+
+    [[nodiscard]] constexpr bool is_current(epoch_number epoch) const noexcept {
+        return running_ && epoch == epoch_;
+    }
+
+    [[nodiscard]] constexpr record& at(std::size_t i) noexcept {
+        return ring_[(first_ + i) & (ring_.size() - 1)];
+    }
+    [[nodiscard]] constexpr const record& at(std::size_t i) const noexcept {
+        return ring_[(first_ + i) & (ring_.size() - 1)];
+    }
+
+    constexpr void clear() noexcept {
+        committed_ = watermark_ = highest_ = std::nullopt;
+        first_ = size_ = unfinished_ = 0;
+    }
+
+    /// Where in the window a record is. Offsets rise by one at least, so the distances to the first
+    /// and to the last bound its place from both sides; without holes these bounds meet.
+    [[nodiscard]] constexpr std::optional<std::size_t> find(log_offset offset) const noexcept {
+        if (size_ == 0 || offset < at(0).offset || offset > at(size_ - 1).offset) {
+            return std::nullopt;
+        }
+        const std::uint64_t after_first = distance(at(0).offset, offset);
+        const std::uint64_t before_last = distance(offset, at(size_ - 1).offset);
+        std::size_t low = before_last < size_ ? size_ - 1 - before_last : 0;
+        std::size_t high = after_first < size_ ? after_first : size_ - 1;
+        while (low < high) {
+            const std::size_t middle = low + (high - low) / 2;
+            if (at(middle).offset < offset) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return at(low).offset == offset ? std::optional(low) : std::nullopt;
+    }
+
+    [[nodiscard]] static constexpr std::uint64_t distance(log_offset from, log_offset to) noexcept {
+        return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+    }
+
+    std::vector<record> ring_;
+    std::size_t window_max_;
+    std::size_t first_ = 0;
+    std::size_t size_ = 0;
+    std::size_t unfinished_ = 0;
+    epoch_number epoch_ = 0;
+    std::optional<log_offset> committed_;
+    std::optional<log_offset> watermark_;
+    std::optional<log_offset> highest_;
+    bool running_ = false;
+};
+
+}  // namespace sinew

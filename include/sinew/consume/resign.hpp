@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// What becomes of failures: another attempt, or the way out by `dead_letter`, `halt` or `discard`.
+
+#include <sinew/consume/settle.hpp>
+#include <sinew/core/outcome.hpp>
+
+#include <string>
+#include <utility>
+
+namespace sinew::detail {
+
+template <class E>
+void note_failure(E& e, slot_id slot, const failure& why) {
+    auto& d = e.at(slot);
+    if (d.notes.size() == dead_letter_record::history_max) {
+        d.notes.erase(d.notes.begin() + 1);
+    }
+    d.notes.push_back({e.now.wall, why.kind, d.past.attempts, why.reason,
+                       why.detail.substr(0, dead_letter_record::detail_max)});
+}
+
+/// The event, whose turn it is in its lane, can never be processed. Its lane gets to it again at
+/// once, and then it resigns.
+template <class E>
+void give_up(E& e, slot_id slot, failure why) {
+    auto& d = e.at(slot);
+    d.next = duty::resign;
+    d.why = std::move(why);
+    e.queue.retry_at(slot, e.now.steady);
+}
+
+/// An attempt failed. The event's turn in its lane is over.
+template <class E>
+void fail(E& e, slot_id slot, failure why) {
+    auto& d = e.at(slot);
+    end_guarded_run(e, slot);
+    d.past.failed(why.kind, e.now.steady);
+    const bool counts =
+        why.kind == failure_class::transient || why.kind == failure_class::permanent;
+    if (counts) {
+        note_failure(e, slot, why);
+    }
+    const auto decision = e.policy.decide(why, d.past, e.now.steady, d.jitter);
+    if (decision.gives_up()) {
+        give_up(e, slot, std::move(why));
+        return;
+    }
+    ++(counts ? e.counts.retries : e.counts.waits);
+    d.needs_token = decision.spends;
+    if (why.kind == failure_class::unavailable && *decision.retry_at > e.unavailable_until) {
+        e.unavailable_until = *decision.retry_at;
+    }
+    e.tell([&](auto& o) {
+        auto note = e.note_of(slot, &why);
+        note.retry_in = *decision.retry_at - e.now.steady;
+        counts ? o.on_retry(note) : o.on_unavailable(note);
+    });
+    e.queue.retry_at(slot, *decision.retry_at);
+}
+
+/// The store cannot be reached. No event is to blame, and none is tried until the gate opens.
+template <class E>
+void wait_for_store(E& e, slot_id slot, failure why) {
+    why.kind = failure_class::unavailable;
+    fail(e, slot, std::move(why));
+    ++e.store_failures;
+    const duration pause = decorrelated_jitter{e.policy.options().base, e.policy.options().cap}(
+        e.store_failures, e.secret.k1);
+    e.store_gate = later(e.now.steady, pause);
+}
+
+/// What the store has to know of the event.
+template <class E>
+[[nodiscard]] application application_of(E& e, slot_id slot, bool applies) {
+    const auto& d = e.at(slot);
+    const event_view event = e.view(slot);
+    application a{e.options.group, e.options.topic, event.identity(), event.partitionkey, d.where};
+    a.sequence = d.out_of_order || d.replay ? 0 : d.sequence;
+    a.gap_from = d.gap_from;
+    if constexpr (E::plan_type::has_once) {
+        const auto by = e.parts.duplicate.options.duplicates;
+        a.by_offset = by == duplicates::by_offset && !d.replay;
+        // Where letters are written outside of this transaction, a crash can leave a letter whose
+        // event is delivered again: only the id tells then that it was replayed in between.
+        const bool sequence_tells = a.sequence != 0 && by == duplicates::automatic &&
+                                    (!E::plan_type::has_place || e.letters_share_store());
+        a.by_id = applies && (d.replay || (!a.by_offset && !sequence_tells));
+    }
+    return a;
+}
+
+template <class E>
+[[nodiscard]] std::uint64_t first_sequence(E& e) {
+    if constexpr (E::plan_type::has_sequence) {
+        return e.parts.sequence.options.first;
+    } else {
+        return 1;
+    }
+}
+
+/// Something before the event in its key is missing in the store after all: it waits again.
+template <class E>
+void put_back(E& e, slot_id slot) {
+    if constexpr (E::plan_type::has_sequence) {
+        auto& d = e.at(slot);
+        const event_view event = e.view(slot);
+        auto progress = e.unit.store().progress(e.options.group, event.partitionkey,
+                                                e.call_deadline());
+        if (!progress.is_known()) {
+            progress = key_progress(first_sequence(e));
+        }
+        d.gap_from = 0;
+        d.held = true;
+        e.queue.finish(slot);
+        e.order.put_back(d.key, d.sequence, slot, progress, e.now.steady);
+    }
+}
+
+/// The open transaction is broken: it is given up, and its members run again, each alone. The event
+/// in hand has to be answered before.
+template <class E>
+void break_unit(E& e) {
+    e.unit.abandon();
+    rerun_members(e, false);
+}
+
+/// Commits the transaction of an event that has it for itself.
+template <class E>
+void commit_alone(E& e, slot_id slot) {
+    const auto through = [&e](partition_id id) {
+        const auto* p = e.places.find(id);
+        return p == nullptr ? log_offset{-1} : p->committed;
+    };
+    auto& d = e.at(slot);
+    switch (e.unit.close(e.options.group, e.options.topic, through)) {
+        case commit_result::committed:
+            ++e.counts.commits;
+            e.store_failures = 0;
+            e.unit.forget_members();
+            finish(e, slot, d.end);
+            return;
+        case commit_result::aborted:
+            e.unit.forget_members();
+            fail(e, slot, e.unit.why_aborted());
+            return;
+        case commit_result::unknown:
+            e.unit.forget_members();
+            d.in_doubt = true;
+            fail(e, slot, {failure_class::unknown, "commit_unknown",
+                           "the store did not answer whether it committed", std::nullopt});
+            return;
+    }
+}
+
+/// Does `body(transaction)` within the open transaction and writes down that the event has ended.
+/// `body` answers with an outcome and throws nothing; `applies` says whether its identity is to be
+/// remembered.
+template <class E, class Body>
+void in_unit(E& e, slot_id slot, bool applies, ending end, Body body) {
+    auto& d = e.at(slot);
+    const bool alone = d.alone || e.parts.duplicate.options.batch_max == 1 ||
+                       !nestable_transaction<typename E::plan_type::transaction_type>;
+    try {
+        if (alone && e.unit.is_open()) {
+            settle(e);
+        }
+        if (!e.unit.is_open()) {
+            e.unit.open(e.now.steady, e.call_deadline());
+        }
+    } catch (...) {
+        wait_for_store(e, slot, classify_current_exception());
+        return;
+    }
+    outcome answer = outcome::done();
+    try {
+        e.unit.nest(alone);
+        switch (e.unit.rule(application_of(e, slot, applies), first_sequence(e), e.now.wall)) {
+            case ruling::fresh:
+                answer = body(e.unit.transaction());
+                d.end = answer.verdict() == verdict::skip ? ending::skipped : end;
+                break;
+            case ruling::duplicate: d.end = d.in_doubt ? end : ending::duplicate; break;
+            case ruling::put_back:
+                e.unit.undo();
+                put_back(e, slot);
+                return;
+            case ruling::late:
+            case ruling::uncertain:
+                e.unit.undo();
+                d.out_of_order = true;
+                if constexpr (E::plan_type::has_sequence) {
+                    e.order.settled(d.key);
+                }
+                give_up(e, slot, {failure_class::permanent, "late",
+                                  "its key went on without it", std::nullopt});
+                return;
+        }
+        if (!answer.is_done() && answer.verdict() != verdict::skip) {
+            e.unit.undo();
+            fail(e, slot, std::move(answer).why());
+            return;
+        }
+        if (answer.verdict() == verdict::skip) {
+            d.why = std::move(answer).why();
+        }
+        e.unit.keep(slot);
+    } catch (...) {
+        const failure why = classify_current_exception();
+        const bool handler_failed = !answer.is_done() && answer.verdict() != verdict::skip;
+        handler_failed ? fail(e, slot, std::move(answer).why()) : wait_for_store(e, slot, why);
+        break_unit(e);
+        return;
+    }
+    if (alone) {
+        commit_alone(e, slot);
+    } else {
+        e.queue.ran(slot);
+    }
+}
+
+/// The event ends without having been applied; the store learns that its key goes on.
+template <class E>
+void conclude(E& e, slot_id slot, ending end) {
+    if constexpr (E::plan_type::has_once) {
+        in_unit(e, slot, false, end, [](auto&) { return outcome::done(); });
+    } else {
+        finish(e, slot, end);
+    }
+}
+
+/// The whole letter.
+template <class E>
+[[nodiscard]] dead_letter_record letter_of(E& e, slot_id slot) {
+    auto& d = e.at(slot);
+    dead_letter_record letter{.consumer = e.options.group,
+                       .topic = e.options.topic,
+                       .where = d.where,
+                       .original = to_event(e.view(slot)),
+                       .reason = {},
+                       .kind = d.why.kind,
+                       .attempts = d.past.attempts};
+    for (const auto& note : d.notes) {
+        letter.add(note);
+    }
+    if (d.notes.empty()) {
+        letter.add({e.now.wall, d.why.kind, d.past.attempts, d.why.reason, d.why.detail});
+    }
+    letter.reason = d.why.reason;
+    letter.kind = d.why.kind;
+    return letter;
+}
+
+/// Puts a letter where letters are written by themselves.
+template <class E>
+void bury_outside(E& e, slot_id slot) {
+    settle(e);
+    failure why{failure_class::unavailable, "dead_letters_unknown",
+                "the dead-letter place did not answer", std::nullopt};
+    try {
+        if (e.parts.failure.place.put(letter_of(e, slot), e.call_deadline()) ==
+            put_result::stored) {
+            conclude(e, slot, ending::dead_lettered);
+            return;
+        }
+    } catch (...) {
+        why = classify_current_exception();
+        why.kind = failure_class::unavailable;
+    }
+    auto& d = e.at(slot);
+    d.past.failed(why.kind, e.now.steady);
+    const auto again = e.policy.decide(why, d.past, e.now.steady, d.jitter);
+    e.letters_until = *again.retry_at;
+    ++e.counts.waits;
+    e.tell([&](auto& o) { o.on_unavailable(e.note_of(slot, &why)); });
+    e.queue.retry_at(slot, *again.retry_at);
+}
+
+template <class E>
+void bury(E& e, slot_id slot) {
+    if constexpr (letters_in_transaction<typename E::plan_type>) {
+        if (e.letters_share_store()) {
+            in_unit(e, slot, false, ending::dead_lettered, [&](auto& tx) {
+                try {
+                    e.parts.failure.place.put(tx, letter_of(e, slot));
+                    return outcome::done();
+                } catch (...) {
+                    failure why = classify_current_exception();
+                    why.kind = failure_class::unavailable;
+                    return outcome::failed(std::move(why));
+                }
+            });
+            return;
+        }
+    }
+    bury_outside(e, slot);
+}
+
+template <class E>
+void refuse_replay(E& e, slot_id slot);
+
+/// The turn of an event that can never be processed.
+template <class E>
+void resign(E& e, slot_id slot) {
+    using plan = typename E::plan_type;
+    auto& d = e.at(slot);
+    if (d.replay) {
+        refuse_replay(e, slot);
+        return;
+    }
+    if constexpr (plan::halts) {
+        e.queue.retry_at(slot, never);
+        settle(e);
+        e.halted = halt_note{d.where, d.why};
+        e.tell([&](auto& o) { o.on_halted(e.note_of(slot, &d.why)); });
+    } else if constexpr (plan::has_place) {
+        bury(e, slot);
+    } else {
+        conclude(e, slot, ending::discarded);
+    }
+}
+
+}  // namespace sinew::detail

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The end of an event: transactions are committed, slots are freed, offsets go to the source, and
+/// partitions are given back.
+
+#include <sinew/consume/engine.hpp>
+
+#include <utility>
+
+namespace sinew::detail {
+
+/// Replays are not counted: they were received before.
+template <class E>
+void count_in_flight(E& e) {
+    e.counts.in_flight = e.table.size() - (e.replay_slot ? 1 : 0);
+}
+
+template <class E>
+void forget_delivery(E& e, slot_id slot) {
+    if (e.at(slot).suspect) {
+        --e.open_suspects;
+    }
+    e.table.close(slot);
+    count_in_flight(e);
+}
+
+/// The attempt log need not remember this event any more. Should the log be down, its count stays,
+/// and at worst an innocent event is dead-lettered after further deaths.
+template <class E>
+void end_guarded_run(E& e, slot_id slot) {
+    if constexpr (E::plan_type::guards) {
+        auto& d = e.at(slot);
+        if (std::exchange(d.guarded, false)) {
+            try {
+                e.attempts.ended(e.options.group, e.options.topic, d.where);
+            } catch (const error&) {
+                d.guarded = true;
+            }
+        }
+    }
+}
+
+template <class E>
+void count_end(E& e, slot_id slot, ending end) {
+    switch (end) {
+        case ending::applied:
+            ++e.counts.applied;
+            e.budget.on_success();
+            e.unavailable_until = steady_time::min();
+            e.tell([&](auto& o) { o.on_applied(e.note_of(slot)); });
+            break;
+        case ending::duplicate:
+            ++e.counts.duplicates;
+            e.tell([&](auto& o) { o.on_duplicate(e.note_of(slot)); });
+            break;
+        case ending::skipped:
+            ++e.counts.skipped;
+            e.tell([&](auto& o) { o.on_skipped(e.note_of(slot, &e.at(slot).why)); });
+            break;
+        case ending::discarded:
+            ++e.counts.discarded;
+            e.tell([&](auto& o) { o.on_discarded(e.note_of(slot, &e.at(slot).why)); });
+            break;
+        case ending::dead_lettered:
+            ++e.counts.dead_lettered;
+            e.letters_until = steady_time::min();
+            e.tell([&](auto& o) { o.on_dead_lettered(e.note_of(slot, &e.at(slot).why)); });
+            break;
+    }
+}
+
+template <class E>
+void finish_replay(E& e, slot_id slot, ending end);
+
+/// The event is over. Finishing under an epoch that has ended changes no offset.
+template <class E>
+void finish(E& e, slot_id slot, ending end) {
+    auto& d = e.at(slot);
+    end_guarded_run(e, slot);
+    if (d.replay) {
+        finish_replay(e, slot, end);
+        return;
+    }
+    count_end(e, slot, end);
+    if (auto* p = e.places.find(d.where.partition)) {
+        static_cast<void>(p->tracker.finish(d.where.offset, d.epoch));
+    }
+    if constexpr (E::plan_type::has_sequence) {
+        if (d.sequence != 0 && !d.out_of_order) {
+            e.order.settled(d.key);
+        }
+    }
+    if (e.queue.contains(slot)) {
+        e.queue.finish(slot);
+    }
+    forget_delivery(e, slot);
+}
+
+/// The event is not ours any more: whoever gets its partition gets it again.
+template <class E>
+void give_back(E& e, slot_id slot) {
+    auto& d = e.at(slot);
+    if constexpr (E::plan_type::has_sequence) {
+        if (d.held) {
+            e.order.drop(slot);
+        } else if (d.sequence != 0 && !d.out_of_order) {
+            e.order.retreat(d.key, d.sequence);
+        }
+    }
+    if (e.queue.contains(slot)) {
+        e.queue.finish(slot);
+    }
+    ++e.counts.given_back;
+    forget_delivery(e, slot);
+}
+
+/// Whether the event's partition is still ours under the epoch in which it was read.
+template <class E>
+[[nodiscard]] bool is_ours(E& e, const typename E::delivery_type& d) {
+    if (d.replay) {
+        return true;
+    }
+    const auto* p = e.places.find(d.where.partition);
+    return p != nullptr && p->state == partition_state::ours && p->tracker.epoch() == d.epoch;
+}
+
+/// The members of a transaction that did not commit run again, in their order and each by itself.
+template <class E>
+void rerun_members(E& e, bool in_doubt) {
+    for (const slot_id member : e.unit.members()) {
+        auto& d = e.at(member);
+        d.alone = true;
+        d.in_doubt = d.in_doubt || in_doubt;
+        e.queue.rewind(member);
+    }
+    e.unit.forget_members();
+}
+
+/// Commits the open transaction, and with it all its members.
+template <class E>
+void settle(E& e) {
+    if constexpr (E::plan_type::has_once) {
+        if (!e.unit.is_open()) {
+            return;
+        }
+        const commit_result result = e.unit.close(
+            e.options.group, e.options.topic, [&e](partition_id id) {
+                const auto* p = e.places.find(id);
+                return p == nullptr ? log_offset{-1} : p->committed;
+            });
+        if (result != commit_result::committed) {
+            rerun_members(e, result == commit_result::unknown);
+            return;
+        }
+        ++e.counts.commits;
+        e.store_failures = 0;
+        for (const slot_id member : e.unit.members()) {
+            finish(e, member, e.at(member).end);
+        }
+        e.unit.forget_members();
+    }
+}
+
+template <class E>
+void settle_if_full(E& e) {
+    if constexpr (E::plan_type::has_once) {
+        if (e.unit.members().size() >= e.parts.duplicate.options.batch_max) {
+            settle(e);
+        }
+    }
+}
+
+/// Until when the open transaction may wait for further events.
+template <class E>
+[[nodiscard]] steady_time settle_deadline(E& e) {
+    if constexpr (E::plan_type::has_once) {
+        if (e.unit.is_open()) {
+            return later(e.unit.opened(), e.parts.duplicate.options.batch_time);
+        }
+    }
+    return never;
+}
+
+/// Commits what is finished in one partition. Answers whether nothing is left to be committed.
+template <class E>
+bool commit_offset(E& e, partition& p) {
+    const auto through = p.tracker.committable();
+    if (!through) {
+        return true;
+    }
+    const epoch_number epoch = p.tracker.epoch();
+    if (e.source().commit(p.id, epoch, *through, e.call_deadline()) != commit_result::committed) {
+        return false;
+    }
+    p.tracker.committed(*through, epoch);
+    p.committed = *through;
+    p.beyond = p.tracker.window();
+    e.tell([&](auto& o) { o.on_committed(e.note_of(p)); });
+    return true;
+}
+
+/// Commits what is finished, if it is time, in all partitions. What did not work is tried again at
+/// the next time: committing late is harmless.
+template <class E>
+void commit_offsets(E& e, bool now) {
+    if (!now && e.now.steady < e.next_commit) {
+        return;
+    }
+    e.next_commit = later(e.now.steady, e.options.commit_interval);
+    for (auto& p : e.places) {
+        if (p.state != partition_state::gone) {
+            try {
+                static_cast<void>(commit_offset(e, p));
+            } catch (const error& problem) {
+                if (problem.kind() == failure_class::permanent) {
+                    throw;
+                }
+            }
+        }
+    }
+}
+
+/// The partition's epoch ends here.
+template <class E>
+void end_partition(E& e, partition& p) {
+    p.tracker.stop();
+    p.state = partition_state::gone;
+    e.guard.closed(p.id);
+}
+
+/// Gives back the partitions that are to leave and have nothing running, or no time left.
+template <class E>
+void leave_partitions(E& e) {
+    for (auto& p : e.places) {
+        if (p.state != partition_state::leaving ||
+            (p.running != 0 && e.now.steady < p.until)) {
+            continue;
+        }
+        settle(e);
+        const bool late = e.now.steady >= p.until;
+        try {
+            if (!commit_offset(e, p) && !late) {
+                continue;
+            }
+            if constexpr (E::plan_type::guards) {
+                if (p.noted && p.running == 0) {
+                    e.attempts.closed(e.options.group, e.options.topic, p.id);
+                }
+            }
+        } catch (const error&) {
+            if (!late) {
+                continue;
+            }
+        }
+        const epoch_number epoch = p.tracker.epoch();
+        e.tell([&](auto& o) { o.on_revoked(e.note_of(p)); });
+        end_partition(e, p);
+        e.source().release(p.id, epoch);
+    }
+}
+
+}  // namespace sinew::detail

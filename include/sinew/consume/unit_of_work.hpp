@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// One transaction of `once`: the events in it, and what it writes down about them.
+///
+/// **Invariants.** While it is open, nothing else in the store is written. Its members are in the
+/// order in which they ran. What it knows of an event is read in the transaction itself, so that two
+/// consumers that meet over one event cannot both commit.
+
+#include <sinew/consume/duplicates.hpp>
+#include <sinew/consume/slot.hpp>
+#include <sinew/core/applied_offsets.hpp>
+#include <sinew/core/error.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/key_progress.hpp>
+#include <sinew/core/position.hpp>
+#include <sinew/core/store.hpp>
+#include <sinew/core/time.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sinew::detail {
+
+/// What the store says of an event before it is handled.
+enum class ruling : std::uint8_t {
+    fresh,      ///< handle it; it is written down
+    duplicate,  ///< it was applied
+    put_back,   ///< something before it in its key was not
+    late,       ///< its key has gone past it
+    uncertain,  ///< its key has gone past it, and it may have been applied
+};
+
+/// Who is asking, and about what.
+struct application {
+    std::string_view consumer;
+    std::string_view topic;
+    event_identity who;
+    std::string_view key;
+    position where;
+    std::uint64_t sequence = 0;  ///< 0: by id or offset
+    std::uint64_t gap_from = 0;
+    bool by_id = true;           ///< write the identity down
+    bool by_offset = false;
+};
+
+/// The offsets of one partition within a transaction.
+struct touched_partition {
+    partition_id partition = 0;
+    applied_offsets offsets;
+    std::vector<log_offset> fresh;  ///< added by the nested part that is open
+    bool changed = false;
+};
+
+template <class Store>
+class unit_of_work {
+public:
+    using transaction_type = typename Store::transaction_type;
+
+    explicit unit_of_work(Store& store, std::size_t members_max) : store_(&store) {
+        members_.reserve(members_max);
+    }
+
+    [[nodiscard]] bool is_open() const noexcept { return tx_.has_value(); }
+    [[nodiscard]] const std::vector<slot_id>& members() const noexcept { return members_; }
+    [[nodiscard]] transaction_type& transaction() noexcept { return *tx_; }
+    [[nodiscard]] steady_time opened() const noexcept { return opened_; }
+    [[nodiscard]] Store& store() noexcept { return *store_; }
+
+    void open(steady_time now, steady_time until) {
+        tx_.emplace(store_->begin(until));
+        opened_ = now;
+    }
+
+    /// Opens a part that can be undone alone. An event that has the transaction for itself needs
+    /// none: what is undone then is the transaction.
+    void nest(bool alone) {
+        if constexpr (nestable_transaction<transaction_type>) {
+            if (!alone) {
+                tx_->nest();
+                nested_ = true;
+            }
+        }
+    }
+
+    void keep(slot_id member) {
+        if constexpr (nestable_transaction<transaction_type>) {
+            if (std::exchange(nested_, false)) {
+                tx_->keep_nested();
+            }
+        }
+        for (auto& one : touched_) {
+            for (const log_offset offset : one.fresh) {
+                one.offsets.add(offset);
+                one.changed = true;
+            }
+            one.fresh.clear();
+        }
+        members_.push_back(member);
+    }
+
+    void undo() {
+        for (auto& one : touched_) {
+            one.fresh.clear();
+        }
+        if constexpr (nestable_transaction<transaction_type>) {
+            if (std::exchange(nested_, false)) {
+                tx_->undo_nested();
+                return;
+            }
+        }
+        abandon();
+    }
+
+    /// Whether the event is to be handled; if so, that it is gets written down.
+    [[nodiscard]] ruling rule(const application& a, std::uint64_t first, wall_time now) {
+        if (a.sequence != 0) {
+            const ruling by_sequence = rule_by_sequence(a, first);
+            if (by_sequence != ruling::fresh) {
+                return by_sequence;
+            }
+        }
+        if (a.by_offset && a.sequence == 0) {
+            auto& partition = touch(a);
+            if (partition.offsets.contains(a.where.offset)) {
+                return ruling::duplicate;
+            }
+            for (const log_offset offset : partition.fresh) {
+                if (offset == a.where.offset) {
+                    return ruling::duplicate;
+                }
+            }
+            partition.fresh.push_back(a.where.offset);
+        }
+        if (a.by_id && !tx_->remember(a.consumer, a.who, now)) {
+            return ruling::duplicate;
+        }
+        return ruling::fresh;
+    }
+
+    /// Commits. `committed_through(partition)` is the offset that the source has taken.
+    template <class CommittedThrough>
+    [[nodiscard]] commit_result close(std::string_view consumer, std::string_view topic,
+                                      CommittedThrough committed_through) {
+        for (auto& one : touched_) {
+            if (one.changed) {
+                one.offsets.raise(committed_through(one.partition));
+                tx_->set_offsets(consumer, topic, one.partition, one.offsets);
+            }
+        }
+        const commit_result result = tx_->commit();
+        why_aborted_.reset();
+        if constexpr (requires { { tx_->why_aborted() } -> std::convertible_to<failure>; }) {
+            if (result == commit_result::aborted) {
+                why_aborted_ = tx_->why_aborted();
+            }
+        }
+        touched_.clear();
+        tx_.reset();
+        return result;
+    }
+
+    /// Gives the transaction up. The members are still listed.
+    void abandon() noexcept {
+        nested_ = false;
+        touched_.clear();
+        if (tx_) {
+            tx_->rollback();
+            tx_.reset();
+        }
+    }
+
+    /// Why the last commit aborted, as far as the store says. A store that does not say aborts for
+    /// reasons of its own, and the event is not to blame.
+    [[nodiscard]] failure why_aborted() const {
+        return why_aborted_.value_or(failure{failure_class::unavailable, "commit_aborted",
+                                             "the store did not commit the transaction", {}});
+    }
+
+    void forget_members() noexcept { members_.clear(); }
+
+private:
+    [[nodiscard]] ruling rule_by_sequence(const application& a, std::uint64_t first) {
+        key_progress progress = tx_->progress(a.consumer, a.key);
+        if (!progress.is_known()) {
+            progress = key_progress(first);
+        }
+        switch (progress.stand(a.sequence)) {
+            case standing::applied: return ruling::duplicate;
+            case standing::late: return ruling::late;
+            case standing::uncertain: return ruling::uncertain;
+            case standing::ahead:
+                if (a.gap_from == 0 || progress.next() < a.gap_from) {
+                    return ruling::put_back;
+                }
+                break;
+            case standing::expected: break;
+        }
+        progress.advance_past(a.sequence);
+        tx_->set_progress(a.consumer, a.key, progress);
+        return ruling::fresh;
+    }
+
+    [[nodiscard]] touched_partition& touch(const application& a) {
+        for (auto& one : touched_) {
+            if (one.partition == a.where.partition) {
+                return one;
+            }
+        }
+        touched_.push_back({a.where.partition,
+                            tx_->offsets(a.consumer, a.topic, a.where.partition),
+                            {},
+                            false});
+        return touched_.back();
+    }
+
+    Store* store_;
+    std::optional<transaction_type> tx_;
+    std::vector<slot_id> members_;
+    std::vector<touched_partition> touched_;
+    std::optional<failure> why_aborted_;
+    steady_time opened_{};
+    bool nested_ = false;
+};
+
+}  // namespace sinew::detail

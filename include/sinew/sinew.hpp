@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// All of sinew but its adapters and its proving ground, which cost their own.
+
+#include <sinew/consume/consumer.hpp>
+#include <sinew/consume/dead_letter_topic.hpp>
+#include <sinew/consume/describe.hpp>
+#include <sinew/consume/run.hpp>
+#include <sinew/consume/triage.hpp>
+#include <sinew/core/attempts.hpp>
+#include <sinew/core/dead_letters.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/name.hpp>
+#include <sinew/core/queue_source.hpp>
+#include <sinew/core/sink.hpp>
+#include <sinew/core/source.hpp>
+#include <sinew/core/store.hpp>
+#include <sinew/core/timestamp.hpp>
