@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// There is one way out.
+//
+// expect: there is one of them; move it to the left of retry
+
+#include <sinew/adapters/memory.hpp>
+#include <sinew/sinew.hpp>
+
+namespace {
+
+void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db) {
+    using namespace sinew;
+    const auto apply = [](const event_view&) {};
+#ifdef SINEW_MISTAKE
+    auto wired = subscribe(log, {.topic = "t", .group = "g"})
+                 | halt()
+                 | discard()
+                 | once(db)
+                 | handle(apply);
+#else
+    auto wired = subscribe(log, {.topic = "t", .group = "g"})
+                 | discard()
+                 | once(db)
+                 | handle(apply);
+#endif
+    static_cast<void>(wired);
+}
+
+}  // namespace
+
+int main() {
+    sinew::memory::log log;
+    sinew::memory::store db;
+    compose(log, db);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// once needs a store.
+//
+// expect: once takes a store whose transactions remember events
+
+#include <sinew/adapters/memory.hpp>
+#include <sinew/sinew.hpp>
+
+namespace {
+
+void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db) {
+    using namespace sinew;
+    const auto apply = [](const event_view&) {};
+#ifdef SINEW_MISTAKE
+    auto wired = 1;
+    int number = 0;
+    once(number);
+#else
+    auto wired = once(db);
+#endif
+    static_cast<void>(wired);
+}
+
+}  // namespace
+
+int main() {
+    sinew::memory::log log;
+    sinew::memory::store db;
+    compose(log, db);
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSL-1.0
+#
+# Compares what each header leaves to compile with its budget; budgets.txt says how.
+#
+#   budget.sh [--compiler CXX] [--flag FLAG]... FOLDER        FOLDER holds include/sinew
+set -euo pipefail
+shopt -s globstar nullglob
+
+here=$(cd "$(dirname "$0")" && pwd)
+lines_per_second=100000
+compiler=g++
+ours_counts=10
+flags=(-std=c++20 -I..)
+root=
+while (($#)); do
+    case $1 in
+        --compiler) compiler=${2:?}; shift 2 ;;
+        --flag) flags+=("${2:?}"); shift 2 ;;
+        *) root=$1; shift ;;
+    esac
+done
+cd "${root:?usage: budget.sh [--compiler CXX] [--flag FLAG]... FOLDER}/include/sinew"
+
+# The budget of a header in seconds, or `-`.
+budget_of() {
+    local pattern seconds _
+    while read -r pattern seconds _; do
+        # shellcheck disable=SC2053  # the right side is a pattern on purpose
+        if [[ $pattern != '#'* && -n $pattern && $1 == $pattern ]]; then
+            echo "$seconds"
+            return
+        fi
+    done <"$here/budgets.txt"
+    echo "none"
+}
+
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+headers=(**/*.hpp)
+failed=0
+checked=0
+for header in "${headers[@]}"; do
+    budget=$(budget_of "$header")
+    if [[ $budget == - ]]; then
+        continue
+    fi
+    if [[ $budget == none ]]; then
+        echo "$header: no pattern in budgets.txt matches it"
+        failed=$((failed + 1))
+        continue
+    fi
+    limit=$(awk -v s="$budget" -v rate="$lines_per_second" 'BEGIN { printf "%d", s * rate }')
+    checked=$((checked + 1))
+    if ! "$compiler" "${flags[@]}" -x c++ -E - <<<"#include <sinew/$header>" >"$out" 2>/dev/null; then
+        echo "$header: it could not be preprocessed"
+        failed=$((failed + 1))
+        continue
+    fi
+    # `# 1 "../sinew/core/event.hpp"` says where the lines after it come from.
+    lines=$(awk -v weight="$ours_counts" '
+        /^# [0-9]+ "/ { ours = $3 ~ /^"\.\.\/sinew\//; next }
+        NF { sum += ours ? weight : 1 }
+        END { print sum + 0 }
+    ' "$out")
+    if ((lines > limit)); then
+        printf '%-40s counts for %d.%02d s; its budget is %s s\n' \
+            "$header" "$((lines / lines_per_second))" "$((lines * 100 / lines_per_second % 100))" "$budget"
+        failed=$((failed + 1))
+    fi
+done
+
+echo "budget: $checked headers, $failed over budget"
+((failed == 0 && checked > 0))

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSL-1.0
+
+# sinew_mutants(PROBE file MUTANTS file... ROOT folder LINK target...)
+#
+# Defines the program mutant_probe (nothing changed) and for each mutant NAME the program
+# mutant_NAME; the target mutants_all stands for them all. None of them is part of `all`. Writes
+# mutants.txt for run.sh, one line for each program: NAME|program|law|about.
+function(sinew_mutants)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "PROBE;ROOT" "MUTANTS;LINK")
+
+    add_custom_target(mutants_all)
+    set(lines "")
+
+    set(all probe ${arg_MUTANTS})
+    foreach(mutant IN LISTS all)
+        if(mutant STREQUAL "probe")
+            set(name probe)
+            set(law "")
+            set(about "nothing is changed")
+            set(overlay "")
+        else()
+            cmake_path(GET mutant STEM name)
+            set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${mutant}")
+            file(READ "${mutant}" head LIMIT 4000)
+            foreach(field IN ITEMS file law about)
+                if(NOT "\n${head}" MATCHES "\n${field}: *([^\n]*[^ \n])")
+                    message(FATAL_ERROR "${mutant}: it has no line `${field}: ...`")
+                endif()
+                set(${field} "${CMAKE_MATCH_1}")
+            endforeach()
+            if(NOT EXISTS "${arg_ROOT}/${file}")
+                # No program: run.sh counts it as stale.
+                string(APPEND lines "${name}|stale|${law}|${file} is not there\n")
+                continue()
+            endif()
+
+            cmake_path(RELATIVE_PATH file BASE_DIRECTORY include OUTPUT_VARIABLE header)
+            # The header's name is part of the folder: a mutant that moves on to another header must
+            # not find its old copy.
+            string(MAKE_C_IDENTIFIER "${header}" place)
+            set(overlay "${CMAKE_CURRENT_BINARY_DIR}/mutants/${name}/${place}")
+            add_custom_command(
+                OUTPUT "${overlay}/${header}"
+                COMMAND
+                    "${CMAKE_COMMAND}"
+                    -D "MUTANT=${mutant}"
+                    -D "HEADER=${arg_ROOT}/${file}"
+                    -D "OUTPUT=${overlay}/${header}"
+                    -P "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/apply.cmake"
+                DEPENDS
+                    "${mutant}"
+                    "${arg_ROOT}/${file}"
+                    "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/apply.cmake"
+                COMMENT "Mutant ${name}"
+                VERBATIM
+            )
+        endif()
+
+        set(program mutant_${name})
+        add_executable(${program} EXCLUDE_FROM_ALL ${arg_PROBE})
+        if(overlay)
+            target_sources(${program} PRIVATE "${overlay}/${header}")
+            target_include_directories(${program} BEFORE PRIVATE "${overlay}")
+        endif()
+        target_link_libraries(${program} PRIVATE ${arg_LINK})
+        # A mutant may leave a parameter unused or code unreachable; that is not what is tested.
+        target_compile_options(${program} PRIVATE -O1 -g0 -w)
+        add_dependencies(mutants_all ${program})
+        string(APPEND lines "${name}|$<TARGET_FILE:${program}>|${law}|${about}\n")
+    endforeach()
+
+    file(GENERATE OUTPUT mutants.txt CONTENT "${lines}")
+endfunction()
