@@ -178,6 +178,9 @@ template <class E>
             return false;
         }
         if (e.guard.judge(starts) == guard_verdict::dead_letter) {
+            // The count stays until the offset is committed: another death before that must not
+            // start it anew.
+            d.guarded = false;
             give_up(e, slot, {failure_class::permanent, "crash_loop",
                               "the process died " + std::to_string(starts - 1) +
                                   " times while it handled this event",

@@ -42,10 +42,10 @@ namespace sinew {
 ///    which names its class itself.
 /// 2. A classifier that throws has not answered.
 template <class C>
-concept classifier = std::copy_constructible<C> &&
-                     requires(const C& rules, const std::exception& thrown) {
-                         { rules(thrown) } -> std::same_as<std::optional<failure_class>>;
-                     };
+concept classifier =
+    std::copy_constructible<C> && requires(const C& rules, const std::exception& thrown) {
+        { rules(thrown) } -> std::same_as<std::optional<failure_class>>;
+    };
 
 /// Knows nothing: the defaults hold.
 struct default_classifier {
@@ -171,8 +171,8 @@ template <classifier C>
     const bool out_of_memory = dynamic_cast<const std::bad_alloc*>(&thrown) != nullptr &&
                                dynamic_cast<const std::bad_array_new_length*>(&thrown) == nullptr;
     failure result;
-    result.kind = answer.value_or(out_of_memory ? failure_class::unavailable
-                                                : failure_class::transient);
+    result.kind =
+        answer.value_or(out_of_memory ? failure_class::unavailable : failure_class::transient);
     result.reason = out_of_memory ? "out_of_memory" : "exception";  // short enough: no allocation
     result.detail = text_or_nothing(thrown.what());
     return result;

@@ -15,9 +15,9 @@
 ///
 /// 1. runs a suspect alone: beside no other handler, and in a batch of its own. Then each recorded
 ///    death has one author;
-/// 2. calls `ended` of the log before it starts anything else, but not for what `judge` sends to the
-///    dead letters: should the process die before that offset is committed, the event comes again,
-///    and must not have all its deaths before it once more;
+/// 2. calls `ended` of the log before it starts anything else, but not for what `judge` sends to
+///    the dead letters: should the process die before that offset is committed, the event comes
+///    again, and must not have all its deaths before it once more;
 /// 3. sets `suspects_max` to no less than the number of records that can have been delivered beyond
 ///    the last offset that the source has *taken*, which is more than what is unfinished: finished
 ///    records whose commit is still to come are part of it;
@@ -143,9 +143,7 @@ public:
     /// Whether any partition has suspects. False in steady state.
     [[nodiscard]] constexpr bool watches() const noexcept { return !watched_.empty(); }
 
-    [[nodiscard]] constexpr const crash_loop_options& options() const noexcept {
-        return options_;
-    }
+    [[nodiscard]] constexpr const crash_loop_options& options() const noexcept { return options_; }
 
 private:
     struct suspects {

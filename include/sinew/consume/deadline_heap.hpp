@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace sinew {
+namespace sinew::detail {
 
 /// An indexed binary heap of deadlines.
 class deadline_heap {
@@ -118,4 +118,4 @@ private:
     std::uint64_t tickets_ = 0;
 };
 
-}  // namespace sinew
+}  // namespace sinew::detail

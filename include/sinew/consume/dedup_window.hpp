@@ -139,9 +139,10 @@ public:
         if (count_ == ring_.size()) {
             forget_oldest();
         }
-        const auto place = static_cast<std::uint32_t>((first_ + count_) % ring_.size());
+        const std::size_t end = first_ + count_;
+        const std::size_t place = end < ring_.size() ? end : end - ring_.size();
         ring_[place] = id;
-        done_.insert(id, place);
+        done_.insert(id, static_cast<std::uint32_t>(place));
         ++count_;
         add_to_generation();
     }
@@ -173,9 +174,7 @@ public:
     }
     /// How many ids had to give way before they were `age_max` old. Where this rises, `ids_max` is
     /// too small.
-    [[nodiscard]] constexpr std::uint64_t evicted_early() const noexcept {
-        return evicted_early_;
-    }
+    [[nodiscard]] constexpr std::uint64_t evicted_early() const noexcept { return evicted_early_; }
     [[nodiscard]] constexpr const dedup_options& options() const noexcept { return options_; }
 
     /// What the window takes up in memory.
@@ -255,7 +254,7 @@ private:
         if (generation_count_ > 0) {
             generation& newest = generation_at(generation_count_ - 1);
             if (newest.count <= ring_.size() / shares &&
-                latest_ - newest.first <= options_.age_max / static_cast<int>(shares)) {
+                latest_ <= later(newest.first, options_.age_max / static_cast<int>(shares))) {
                 newest.last = latest_;
                 ++newest.count;
                 return;

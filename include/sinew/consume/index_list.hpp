@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sinew {
+namespace sinew::detail {
 
 /// The ends of a list. The records have the members `previous` and `next`, which belong to the one
 /// list that they are in.
@@ -62,4 +62,4 @@ struct index_list {
     }
 };
 
-}  // namespace sinew
+}  // namespace sinew::detail

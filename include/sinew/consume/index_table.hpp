@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace sinew {
+namespace sinew::detail {
 
 /// The hash of a number in a table: small numbers, such as those of partitions, are dense, and so
 /// their bits are mixed (the finish of SplitMix64).
@@ -130,4 +130,4 @@ private:
     std::size_t size_ = 0;
 };
 
-}  // namespace sinew
+}  // namespace sinew::detail

@@ -220,7 +220,7 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t none = index_list::none;
+    static constexpr std::uint32_t none = detail::index_list::none;
     static constexpr steady_time no_wait = steady_time::min();
 
     enum class phase : std::uint8_t { closed, ready, busy, waiting, resting };
@@ -235,7 +235,7 @@ private:
 
     struct lane_record {
         std::uint64_t number = 0;
-        index_list events;
+        detail::index_list events;
         slot_id cursor = no_slot;  ///< the first one that has to run
         slot_id running = no_slot;
         std::uint32_t previous = none;  ///< in the line of ready lanes
@@ -351,10 +351,10 @@ private:
 
     std::vector<slot_record> slots_;
     std::vector<lane_record> lanes_;
-    index_table<std::uint64_t> numbers_;
-    deadline_heap waiting_;
+    detail::index_table<std::uint64_t> numbers_;
+    detail::deadline_heap waiting_;
     std::uint32_t free_ = none;
-    index_list ready_;
+    detail::index_list ready_;
     std::size_t size_ = 0;
     std::size_t running_ = 0;
     std::size_t open_ = 0;

@@ -85,6 +85,19 @@ constexpr void check(const retry_options& options) {
     }
 }
 
+namespace detail {
+
+/// The time from one instant to a later one, or none. Stops at the end of the scale.
+[[nodiscard]] constexpr duration time_between(steady_time from, steady_time to) noexcept {
+    if (to <= from) {
+        return duration::zero();
+    }
+    const bool fits = from >= steady_time{} || to <= later(from, duration::max());
+    return fits ? to - from : duration::max();
+}
+
+}  // namespace detail
+
 /// What an event has behind it.
 ///
 /// **Invariants.** `attempts` and `age` never fall.
@@ -101,10 +114,11 @@ struct retry_history {
 
     /// Notes a failure. To be called before the policy is asked.
     constexpr void failed(failure_class kind, steady_time now) noexcept {
-        if (waiting_since && now > *waiting_since) {
-            waited += now - *waiting_since;
+        if (waiting_since) {
+            const duration more = detail::time_between(*waiting_since, now);
+            waited = more < duration::max() - waited ? waited + more : duration::max();
+            waiting_since.reset();
         }
-        waiting_since.reset();
         if (!first_failed) {
             first_failed = now;
         }
@@ -123,8 +137,8 @@ struct retry_history {
             return duration::zero();
         }
         const steady_time until = waiting_since ? *waiting_since : now;
-        const duration all = until - *first_failed - waited;
-        return all < duration::zero() ? duration::zero() : all;
+        const duration all = detail::time_between(*first_failed, until);
+        return all < waited ? duration::zero() : all - waited;
     }
 };
 
@@ -215,8 +229,7 @@ private:
             wait = backoff_floor;
         }
         if (why.retry_after && *why.retry_after > wait) {
-            const duration most =
-                options_.retry_after_max > wait ? options_.retry_after_max : wait;
+            const duration most = options_.retry_after_max > wait ? options_.retry_after_max : wait;
             wait = *why.retry_after < most ? *why.retry_after : most;
         }
         return wait;

@@ -82,6 +82,9 @@ void finish(E& e, slot_id slot, ending end) {
         finish_replay(e, slot, end);
         return;
     }
+    if (d.suspect) {
+        e.guard.settled(d.where.partition);
+    }
     count_end(e, slot, end);
     if (auto* p = e.places.find(d.where.partition)) {
         static_cast<void>(p->tracker.finish(d.where.offset, d.epoch));
@@ -240,11 +243,12 @@ void leave_partitions(E& e) {
         settle(e);
         const bool late = e.now.steady >= p.until;
         try {
-            if (!commit_offset(e, p) && !late) {
+            const bool committed = commit_offset(e, p);
+            if (!committed && !late) {
                 continue;
             }
             if constexpr (E::plan_type::guards) {
-                if (p.noted && p.running == 0) {
+                if (committed && p.noted && p.running == 0 && e.guard.is_clear(p.id)) {
                     e.attempts.closed(e.options.group, e.options.topic, p.id);
                 }
             }
