@@ -157,12 +157,36 @@ template <class E>
     }
 }
 
+/// Whether the event was applied before, or that cannot be told now; then its turn is over. Asked
+/// where the handler runs outside of any transaction.
+template <class E>
+[[nodiscard]] bool is_known_duplicate(E& e, slot_id slot) {
+    if constexpr (E::plan_type::has_once) {
+        if (!settle_before(e, slot)) {
+            return true;
+        }
+        try {
+            if (is_applied(e, slot)) {
+                finish(e, slot, ending::duplicate);
+                return true;
+            }
+        } catch (...) {
+            e.unit.abandon();
+            wait_for_store(e, slot, classify_current_exception());
+            return true;
+        }
+    }
+    return false;
+}
+
 /// A suspect's attempt is noted before its handler runs. False: it does not run now.
 template <class E>
 [[nodiscard]] bool note_suspect(E& e, slot_id slot) {
     if constexpr (E::plan_type::guards) {
         auto& d = e.at(slot);
-        settle(e);
+        if (!settle_before(e, slot)) {
+            return false;
+        }
         std::uint32_t starts = 0;
         try {
             if (is_applied(e, slot)) {
@@ -276,7 +300,9 @@ void attempt(E& e, slot_id slot) {
         return;
     }
     if constexpr (plan::with_ticket) {
-        start_by_ticket(e, slot);
+        if (!is_known_duplicate(e, slot)) {
+            start_by_ticket(e, slot);
+        }
     } else if constexpr (plan::has_once) {
         in_unit(e, slot, true, ending::applied, [&](auto& tx) {
             outcome answer = run_handler(e, slot, tx);

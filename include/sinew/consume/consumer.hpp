@@ -86,7 +86,9 @@ public:
             take(e.order.next_deadline());
         }
         if constexpr (detail::can_replay<plan_type>) {
-            take(e.next_replay_look);
+            if (!e.replay && e.table.room() != 0) {
+                take(e.next_replay_look < e.store_gate ? e.store_gate : e.next_replay_look);
+            }
         }
         for (const auto gate : {e.store_gate, e.source_gate, e.unavailable_until,
                                 e.letters_until}) {

@@ -73,7 +73,9 @@ void finish_replay(E& e, slot_id slot, ending end) {
 template <class E>
 void refuse_replay(E& e, slot_id slot) {
     if constexpr (can_replay<typename E::plan_type>) {
-        settle(e);
+        if (!settle_before(e, slot)) {
+            return;
+        }
         auto& d = e.at(slot);
         const failure_note note{e.now.wall, d.why.kind, d.past.attempts, d.why.reason,
                                 d.why.detail};

@@ -163,8 +163,8 @@ void in_unit(E& e, slot_id slot, bool applies, ending end, Body body) {
     const bool alone = d.alone || e.parts.duplicate.options.batch_max == 1 ||
                        !nestable_transaction<typename E::plan_type::transaction_type>;
     try {
-        if (alone && e.unit.is_open()) {
-            settle(e);
+        if (alone && !settle_before(e, slot)) {
+            return;
         }
         if (!e.unit.is_open()) {
             e.unit.open(e.now.steady, e.call_deadline());
@@ -181,7 +181,7 @@ void in_unit(E& e, slot_id slot, bool applies, ending end, Body body) {
                 answer = body(e.unit.transaction());
                 d.end = answer.verdict() == verdict::skip ? ending::skipped : end;
                 break;
-            case ruling::duplicate: d.end = d.in_doubt ? end : ending::duplicate; break;
+            case ruling::duplicate: d.end = d.in_doubt ? d.end : ending::duplicate; break;
             case ruling::put_back:
                 e.unit.undo();
                 put_back(e, slot);
@@ -255,7 +255,9 @@ template <class E>
 /// Puts a letter where letters are written by themselves.
 template <class E>
 void bury_outside(E& e, slot_id slot) {
-    settle(e);
+    if (!settle_before(e, slot)) {
+        return;
+    }
     failure why{failure_class::unavailable, "dead_letters_unknown",
                 "the dead-letter place did not answer", std::nullopt};
     try {

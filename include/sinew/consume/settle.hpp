@@ -140,12 +140,13 @@ void rerun_members(E& e, bool in_doubt) {
     e.unit.forget_members();
 }
 
-/// Commits the open transaction, and with it all its members.
+/// Commits the open transaction, and with it all its members. False: it did not commit, and its
+/// members have to run again, before anything that stands behind them in their lanes.
 template <class E>
-void settle(E& e) {
+bool settle(E& e) {
     if constexpr (E::plan_type::has_once) {
         if (!e.unit.is_open()) {
-            return;
+            return true;
         }
         const commit_result result = e.unit.close(
             e.options.group, e.options.topic, [&e](partition_id id) {
@@ -154,7 +155,7 @@ void settle(E& e) {
             });
         if (result != commit_result::committed) {
             rerun_members(e, result == commit_result::unknown);
-            return;
+            return false;
         }
         ++e.counts.commits;
         e.store_failures = 0;
@@ -163,6 +164,18 @@ void settle(E& e) {
         }
         e.unit.forget_members();
     }
+    return true;
+}
+
+/// The same, before an event whose turn it is goes on. False: its turn is over, as events before it
+/// may have to run again.
+template <class E>
+[[nodiscard]] bool settle_before(E& e, slot_id slot) {
+    if (settle(e)) {
+        return true;
+    }
+    e.queue.retry_at(slot, e.now.steady);
+    return false;
 }
 
 template <class E>
