@@ -90,7 +90,6 @@ public:
         const slot_id slot = at.cursor;
         at.stage = phase::busy;
         at.running = slot;
-        at.rewound = false;
         at.cursor = slots_[slot].next;
         slots_[slot].what = state::running;
         ++running_;
@@ -325,8 +324,8 @@ private:
         for (slot_id slot = lane.events.first; slot != no_slot; slot = slots_[slot].next) {
             const slot_record& one = slots_[slot];
             past_cursor = past_cursor || slot == lane.cursor;
-            const bool to_run = one.what == state::running ? lane.rewound
-                                                           : one.what == state::queued;
+            const bool to_run =
+                one.what == state::running ? lane.rewound : one.what == state::queued;
             if (one.lane != id || past_cursor != to_run || ++events > size_ ||
                 (one.what == state::running) != (lane.running == slot)) {
                 return false;
@@ -344,8 +343,8 @@ private:
                                : waits                        ? phase::waiting
                                                               : phase::ready;
         return events != 0 && lane.events.count(slots_, events) == events &&
-               lane.stage == expected &&
-               has_cursor == past_cursor && waiting_.contains(id) == (expected == phase::waiting) &&
+               lane.stage == expected && has_cursor == past_cursor &&
+               waiting_.contains(id) == (expected == phase::waiting) &&
                (!lane.numbered || numbers_.find(lane.number) == id);
     }
 

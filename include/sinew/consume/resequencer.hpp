@@ -90,8 +90,10 @@ public:
 
     /// `has_store` says whether a store keeps the progress of keys as well.
     resequencer(const resequencer_options& options, bool has_store)
-        : keys_((check(options), options.keys_max)), events_(options.held_max + held_reserve),
-          options_(options), has_store_(has_store) {}
+        : keys_((check(options), options.keys_max)),
+          events_(options.held_max + held_reserve),
+          options_(options),
+          has_store_(has_store) {}
 
     /// An event of `key` with the number `sequence`, 1 or more, arrived in `slot`, which must not be
     /// here already.

@@ -105,16 +105,11 @@ template <class E>
 void put_back(E& e, slot_id slot) {
     if constexpr (E::plan_type::has_sequence) {
         auto& d = e.at(slot);
-        const event_view event = e.view(slot);
-        auto progress = e.unit.store().progress(e.options.group, event.partitionkey,
-                                                e.call_deadline());
-        if (!progress.is_known()) {
-            progress = key_progress(first_sequence(e));
-        }
         d.gap_from = 0;
         d.held = true;
         e.queue.finish(slot);
-        e.order.put_back(d.key, d.sequence, slot, progress, e.now.steady);
+        e.order.put_back(d.key, d.sequence, slot, e.unit.progress_seen(), e.now.steady);
+        take_released(e);
     }
 }
 

@@ -165,6 +165,9 @@ public:
         return result;
     }
 
+    /// The key's progress by which an event was put back.
+    [[nodiscard]] const key_progress& progress_seen() const noexcept { return seen_; }
+
     /// Gives the transaction up. The members are still listed.
     void abandon() noexcept {
         nested_ = false;
@@ -196,6 +199,7 @@ private:
             case standing::uncertain: return ruling::uncertain;
             case standing::ahead:
                 if (a.gap_from == 0 || progress.next() < a.gap_from) {
+                    seen_ = std::move(progress);
                     return ruling::put_back;
                 }
                 break;
@@ -224,6 +228,7 @@ private:
     std::vector<slot_id> members_;
     std::vector<touched_partition> touched_;
     std::optional<failure> why_aborted_;
+    key_progress seen_;
     steady_time opened_{};
     bool nested_ = false;
 };
