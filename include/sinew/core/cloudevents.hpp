@@ -56,8 +56,8 @@ enum class attribute_kind : std::uint8_t { required, optional, extension };
 /// An attribute with a field of its own.
 struct known_attribute {
     std::string_view name;
-    std::string event::*field;
-    std::string_view event_view::*viewed;
+    std::string event::* field;
+    std::string_view event_view::* viewed;
     attribute_kind kind;
 };
 
@@ -72,8 +72,7 @@ inline constexpr std::array<known_attribute, 12> known_attributes{{
     {"dataschema", &event::dataschema, &event_view::dataschema, attribute_kind::optional},
     {"partitionkey", &event::partitionkey, &event_view::partitionkey, attribute_kind::extension},
     {"sequence", &event::sequence, &event_view::sequence, attribute_kind::extension},
-    {"correlationid", &event::correlationid, &event_view::correlationid,
-     attribute_kind::extension},
+    {"correlationid", &event::correlationid, &event_view::correlationid, attribute_kind::extension},
     {"causationid", &event::causationid, &event_view::causationid, attribute_kind::extension},
     {"traceparent", &event::traceparent, &event_view::traceparent, attribute_kind::extension},
 }};
@@ -95,8 +94,9 @@ enum class content : std::uint8_t {
     binary,  ///< anything else
 };
 
-/// What a `datacontenttype` says of the data: JSON where there is none; text for `text/*`, XML, YAML
-/// and forms, unless their `charset` is not UTF-8. Nobody has looked at the data itself.
+/// What a `datacontenttype` says of the data: JSON where there is none; text for `text/*`, XML,
+/// YAML and forms, unless their `charset` is another one than UTF-8. The data itself is not looked
+/// at.
 [[nodiscard]] inline content content_of(std::string_view datacontenttype) {
     std::string lower;
     for (const char c : datacontenttype) {
@@ -105,8 +105,8 @@ enum class content : std::uint8_t {
         }
     }
     const std::string_view type = std::string_view(lower).substr(0, lower.find(';'));
-    const std::string_view subtype = type.substr(type.find('/') == type.npos ? type.size()
-                                                                              : type.find('/') + 1);
+    const std::string_view subtype =
+        type.substr(type.find('/') == type.npos ? type.size() : type.find('/') + 1);
     const auto is = [subtype](std::string_view format) {
         return subtype == format || (subtype.size() > format.size() && subtype.ends_with(format) &&
                                      subtype[subtype.size() - format.size() - 1] == '+');

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sinew {
@@ -23,8 +24,8 @@ struct failure_note {
     wall_time at{};
     failure_class kind = failure_class::transient;
     std::uint32_t attempt = 0;
-    std::string reason;
-    std::string detail;
+    std::string reason{};
+    std::string detail{};
 
     friend bool operator==(const failure_note&, const failure_note&) = default;
 };
@@ -39,11 +40,11 @@ struct dead_letter_record {
     /// How many bytes of one detail are kept at most.
     static constexpr std::size_t detail_max = 1024;
 
-    std::string consumer;
-    std::string topic;
+    std::string consumer{};
+    std::string topic{};
     position where{};
     event original{};
-    std::string reason;
+    std::string reason{};
     failure_class kind = failure_class::permanent;
     std::uint32_t attempts = 0;
     wall_time first_failure{};
@@ -101,7 +102,7 @@ struct dead_letter_entry {
     std::int64_t number = 0;
     std::uint64_t version = 0;
     dead_letter_state state = dead_letter_state::waiting;
-    dead_letter_record letter;
+    dead_letter_record letter{};
 };
 
 /// Which entries. An empty field asks for nothing.
@@ -117,8 +118,8 @@ struct dead_letter_filter {
 
 /// How many entries share a reason, an event type and a state.
 struct dead_letter_count {
-    std::string reason;
-    std::string type;
+    std::string reason{};
+    std::string type{};
     dead_letter_state state = dead_letter_state::waiting;
     std::uint64_t entries = 0;
 
@@ -141,9 +142,10 @@ enum class [[nodiscard]] put_result : std::uint8_t {
 ///
 /// **On failure.** `put` throws `unavailable_error`, and the consumer waits.
 template <class P>
-concept dead_letter_place = requires(P& place, const dead_letter_record& letter, steady_time until) {
-    { place.put(letter, until) } -> std::same_as<put_result>;
-};
+concept dead_letter_place =
+    requires(P& place, const dead_letter_record& letter, steady_time until) {
+        { place.put(letter, until) } -> std::same_as<put_result>;
+    };
 
 /// A `dead_letter_store` is a place in which letters can be looked at and replayed.
 ///

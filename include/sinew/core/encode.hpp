@@ -63,8 +63,8 @@ inline void append_base64(std::string& out, std::string_view bytes) {
     }
 }
 
-/// The bytes that a base64 text stands for. Padding is required; other characters, also line breaks,
-/// are not base64.
+/// The bytes that a base64 text stands for. Padding is required. Line breaks are not base64, nor is
+/// any other character beside the alphabet.
 [[nodiscard]] inline std::optional<std::string> from_base64(std::string_view text) {
     if (text.size() % 4 != 0) {
         return std::nullopt;

@@ -41,11 +41,11 @@ enum class failure_class : std::uint8_t { transient, permanent, unavailable, unk
 struct failure {
     failure_class kind = failure_class::transient;
     /// A short, stable code by which failures are counted, such as `price_not_positive`.
-    std::string reason;
+    std::string reason{};
     /// A sentence for people. It may quote data: it goes to the dead letter, never to a metric.
-    std::string detail;
+    std::string detail{};
     /// How long whoever failed asks to be left alone, if it said so.
-    std::optional<duration> retry_after;
+    std::optional<duration> retry_after{};
 };
 
 /// What sinew throws, and what a handler or an adapter can throw to name the class of its failure.
@@ -53,7 +53,9 @@ class error : public std::runtime_error {
 public:
     error(failure_class kind, std::string reason, const std::string& detail,
           std::optional<duration> retry_after = std::nullopt)
-        : std::runtime_error(detail), reason_(std::move(reason)), retry_after_(retry_after),
+        : std::runtime_error(detail),
+          reason_(std::move(reason)),
+          retry_after_(retry_after),
           kind_(kind) {}
 
     [[nodiscard]] failure_class kind() const noexcept { return kind_; }

@@ -8,8 +8,8 @@
 /// with a structure (`time`, `sequence`) have parsers here.
 ///
 /// **Invariants.** An empty attribute is an absent one, as CloudEvents has no empty attributes.
-/// **Source.** CloudEvents 1.0.2, cloudevents/spec.md, and its documented extensions `partitioning`,
-/// `sequence`, `distributed tracing` (`traceparent`) and `correlation`.
+/// **Source.** CloudEvents 1.0.2, cloudevents/spec.md, and its documented extensions
+/// `partitioning`, `sequence`, `distributed tracing` (`traceparent`) and `correlation`.
 
 #include <sinew/core/time.hpp>
 
@@ -148,9 +148,20 @@ struct event {
 
     /// A view into this event, valid until it is changed or gone.
     [[nodiscard]] event_view view() const noexcept {
-        return {id,       source,       type,     subject,       time,
-                datacontenttype,        dataschema, as_bytes(data), partitionkey,
-                sequence, correlationid, causationid, traceparent, headers_view(headers)};
+        return {id,
+                source,
+                type,
+                subject,
+                time,
+                datacontenttype,
+                dataschema,
+                as_bytes(data),
+                partitionkey,
+                sequence,
+                correlationid,
+                causationid,
+                traceparent,
+                headers_view(headers)};
     }
 
     friend bool operator==(const event&, const event&) = default;
@@ -181,8 +192,8 @@ struct event {
 }
 
 /// A `sequence` attribute as a number: decimal digits alone, 1 or more, and below 2⁶⁴ − 1, so that
-/// each number has a next one. Leading zeros are allowed (CloudEvents compares sequences as text, so
-/// producers pad them), up to 40 digits in all.
+/// each number has a next one. Leading zeros are allowed, up to 40 digits in all (CloudEvents
+/// compares sequences as text, so producers pad them).
 [[nodiscard]] constexpr std::optional<std::uint64_t> parse_sequence(
     std::string_view text) noexcept {
     if (text.empty() || text.size() > 40) {

@@ -6,8 +6,8 @@
 /// Keys and ids fill our tables, and whoever sends events chooses them. With a secret seed nobody
 /// outside can prepare keys that all fall into one bucket.
 ///
-/// **Guarantees.** Equal bytes under equal seeds give equal hashes. Digests never leave the process:
-/// stores keep the bytes themselves.
+/// **Guarantees.** Equal bytes under equal seeds give equal hashes. Digests never leave the
+/// process; stores keep the bytes themselves.
 /// **Source.** SipHash-1-3 with a 128-bit result: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast
 /// short-input PRF", 2012; the 128-bit variant is that of the authors' reference code.
 

@@ -9,16 +9,17 @@
 ///
 /// | what an event holds | what the JSON holds |
 /// | --- | --- |
-/// | `data` that is one JSON value, and a `datacontenttype` of JSON or none | `data`: the same bytes |
-/// | UTF-8 `data` of a textual type (`text/*`, XML, YAML, forms) | `data`: a string |
-/// | all other `data`, also JSON with blanks around it | `data_base64` |
-/// | an attribute, or a header with a name such as `abc1`, that is CloudEvents text | a member |
-/// | another optional attribute: control characters, bytes that are no UTF-8 | in `sinewattributes` |
-/// | another header: name not of a-z and 0-9, name used before, value not such text, or empty | in `sinewheaders` |
+/// | `data` that is one JSON value, of a JSON type or of none | `data`: the same bytes |
+/// | `data` that is UTF-8, of a textual type (`text/*`, XML, YAML, forms) | `data`: a string |
+/// | other `data`, also JSON with blanks around it | `data_base64` |
+/// | an attribute that is CloudEvents text | a member |
+/// | an optional attribute with control characters, or not UTF-8 | a pair in `sinewattributes` |
+/// | a header with a name of a-z and 0-9 that is CloudEvents text | a member |
+/// | a header with another name or value, without a value, or again | a pair in `sinewheaders` |
 ///
-/// Both of these are extension attributes that any CloudEvents reader passes on. They hold pairs
-/// `name=value`, percent-encoded and joined by `&`. In `sinewheaders` a name alone stands for the
-/// member of that name, which keeps the order.
+/// `sinewattributes` and `sinewheaders` are extension attributes, which any CloudEvents reader
+/// passes on. Their pairs are `name=value`, percent-encoded and joined by `&`. In `sinewheaders` a
+/// name alone stands for the member of that name: so the order is kept.
 ///
 /// What others wrote is read as the format says: members that are `null` count as absent (but for
 /// `data`), integers and booleans of extensions become their text. Not distinguished afterwards: an
@@ -44,7 +45,7 @@ namespace sinew {
 
 namespace detail {
 
-/// Hands the parser a text and keeps where it stands, as the parser tells no places.
+/// Hands a text to the parser, which tells no places, and keeps where it stands.
 struct counted_iterator {
     using iterator_category = std::input_iterator_tag;
     using value_type = char;
@@ -70,7 +71,7 @@ struct counted_iterator {
     }
 };
 
-/// Whether the text is one JSON value, with nothing before and after it, that can stand in an event.
+/// Whether the text is one JSON value, with nothing before and after it, for an event to hold.
 [[nodiscard]] inline bool is_bare_json(std::string_view text, std::size_t depth_max) {
     constexpr std::string_view blanks_and_bom = " \t\r\n\xef";
     // The parser takes a NUL byte for the end, and skips a byte order mark.
@@ -176,9 +177,9 @@ inline void append_data(std::string& out, const event_view& e, std::size_t depth
         return detail::json_failure("json_too_deep", "the limits allow no JSON object");
     }
     if (e.headers.size() > limits.headers_max) {
-        return detail::json_failure("headers_too_many",
-                                    "the event has more than " +
-                                        std::to_string(limits.headers_max) + " headers");
+        return detail::json_failure(
+            "headers_too_many",
+            "the event has more than " + std::to_string(limits.headers_max) + " headers");
     }
     std::string out = R"({"specversion":"1.0")";
     std::string list;
@@ -192,9 +193,9 @@ inline void append_data(std::string& out, const event_view& e, std::size_t depth
         } else if (known.kind != attribute_kind::required) {
             detail::append_pair(list, known.name, value);
         } else {
-            return detail::json_failure("attribute_malformed",
-                                        detail::quoted(known.name) +
-                                            " holds a control character or a noncharacter");
+            return detail::json_failure(
+                "attribute_malformed",
+                detail::quoted(known.name) + " holds a control character or a noncharacter");
         }
     }
     if (!list.empty()) {
@@ -228,9 +229,9 @@ inline void append_data(std::string& out, const event_view& e, std::size_t depth
     }
     detail::json_reader reader(text, limits);
     const char* const end = text.data() + text.size();
-    const bool complete = nlohmann::json::sax_parse(
-        detail::counted_iterator{text.data(), reader.read_to()},
-        detail::counted_iterator{end, reader.read_to()}, &reader);
+    const bool complete =
+        nlohmann::json::sax_parse(detail::counted_iterator{text.data(), reader.read_to()},
+                                  detail::counted_iterator{end, reader.read_to()}, &reader);
     return reader.finish(complete);
 }
 

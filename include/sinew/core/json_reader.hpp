@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-/// @file
-/// The two listeners that `json.hpp` hands to the JSON parser: one that only walks, one that makes an
-/// event of what it is told. The names of their functions are those that the parser calls.
+/// @file The two listeners that `json.hpp` hands to the JSON parser: one that only walks, and one
+/// that makes an event of what it is told. The names of their functions are those that the parser
+/// calls.
 
 #include <sinew/core/cloudevents.hpp>
 #include <sinew/core/encode.hpp>
@@ -64,7 +64,9 @@ private:
 class json_reader : public json_walk {
 public:
     json_reader(std::string_view text, const json_limits& limits)
-        : json_walk(limits.depth_max), limits_(limits), read_to_(text.data()),
+        : json_walk(limits.depth_max),
+          limits_(limits),
+          read_to_(text.data()),
           value_after_(text.data()) {}
 
     [[nodiscard]] const char** read_to() noexcept { return &read_to_; }
@@ -174,9 +176,10 @@ private:
                              (known != nullptr && known->kind != attribute_kind::extension);
         const bool is_text = kind == value::string || kind == value::null;
         if (kind == value::structure || (is_core && !is_text)) {
-            return refuse("attribute_malformed",
-                          quoted(name_) + (is_core ? " has to be a string"
-                                                   : " has to be a string, an integer or a boolean"));
+            return refuse(
+                "attribute_malformed",
+                quoted(name_) + (is_core ? " has to be a string"
+                                         : " has to be a string, an integer or a boolean"));
         }
         if (!is_attribute_text(text)) {
             return refuse("attribute_malformed",

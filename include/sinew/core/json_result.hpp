@@ -27,7 +27,8 @@ struct json_limits {
 /// | `json_too_large`, `json_too_deep`, `headers_too_many` | beyond the limits |
 /// | `not_utf8`, `not_json`, `not_an_object` | not such a text; the detail says at which byte |
 /// | `specversion_missing`, `specversion_unsupported` | not a CloudEvents 1.0 event |
-/// | `id_missing`, `source_missing`, `type_missing` | a required attribute is absent, null or empty |
+/// | `id_missing`, `source_missing`, `type_missing` | it is absent, null or empty |
+/// | `attribute_not_utf8` | `id`, `source` or `type` is not UTF-8: such an event is not written |
 /// | `attribute_malformed` | a name, type or character that CloudEvents does not allow |
 /// | `attribute_twice` | two members have one name |
 /// | `data_malformed`, `data_twice` | no base64, no string where one is needed; both forms given |
@@ -38,8 +39,8 @@ template <class T>
 class [[nodiscard]] json_result {
 public:
     // Implicit on purpose: a function returns either.
-    json_result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
-    json_result(failure why) : why_(std::move(why)) {}      // NOLINT(google-explicit-constructor)
+    json_result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    json_result(failure why) : why_(std::move(why)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
     [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }

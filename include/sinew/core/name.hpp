@@ -28,7 +28,8 @@ struct name {
         }
         for (std::size_t i = 0; i < N; ++i) {
             text[i] = literal[i];
-            if (i + 1 < N && (static_cast<unsigned char>(literal[i]) < 0x20 || literal[i] == 0x7f)) {
+            if (i + 1 < N &&
+                (static_cast<unsigned char>(literal[i]) < 0x20 || literal[i] == 0x7f)) {
                 throw "a sinew name must not hold control characters";
             }
         }

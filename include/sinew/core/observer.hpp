@@ -38,11 +38,11 @@ struct event_note {
     std::string_view source;
     std::string_view type;
     std::uint32_t attempt = 0;
-    duration took{};                          ///< of the handler, where it ran
-    std::optional<duration> event_age{};      ///< since the event's `time`, where it has one
-    std::string_view reason{};                ///< where something went wrong, or was skipped
-    std::optional<failure_class> kind{};      ///< where something went wrong
-    std::optional<duration> retry_in{};       ///< where it will be tried again
+    duration took{};                      ///< of the handler, where it ran
+    std::optional<duration> event_age{};  ///< since the event's `time`, where it has one
+    std::string_view reason{};            ///< where something went wrong, or was skipped
+    std::optional<failure_class> kind{};  ///< where something went wrong
+    std::optional<duration> retry_in{};   ///< where it will be tried again
 };
 
 /// What is told of a partition.

@@ -40,8 +40,8 @@ public:
     /// This attempt failed; try again by the consumer's policy, not before `after` if given.
     static outcome retry(std::string reason, std::string detail = {},
                          std::optional<duration> after = std::nullopt) {
-        return outcome(sinew::verdict::retry, {failure_class::transient, std::move(reason),
-                                               std::move(detail), after});
+        return outcome(sinew::verdict::retry,
+                       {failure_class::transient, std::move(reason), std::move(detail), after});
     }
 
     /// No attempt can succeed: to the dead letters, now.
@@ -60,9 +60,9 @@ public:
     /// `retry`.
     static outcome failed(failure why) {
         const auto kind = why.kind;
-        return outcome(kind == failure_class::permanent ? sinew::verdict::reject
-                                                        : sinew::verdict::retry,
-                       std::move(why));
+        return outcome(
+            kind == failure_class::permanent ? sinew::verdict::reject : sinew::verdict::retry,
+            std::move(why));
     }
 
     [[nodiscard]] sinew::verdict verdict() const noexcept { return verdict_; }

@@ -6,9 +6,9 @@
 /// A machine that needs chance takes a number between 0 and 1; a driver takes a generator. So a
 /// test decides what "random" is, and a run can be repeated from its seed.
 
+#include <unistd.h>
 #include <concepts>
 #include <cstdint>
-#include <unistd.h>
 
 namespace sinew {
 

@@ -49,7 +49,7 @@ private:
 /// 5. Nothing of the view is kept after the call.
 ///
 /// **On failure.** By the answer; it throws nothing but `std::bad_alloc`.
-/// **Models.** `memory::log::producer`, `sqlite::log::producer`.
+/// **Models.** `memory::producer`, `sqlite::producer`.
 template <class S>
 concept sink = requires(S& s, const event_view& e, steady_time until) {
     { s.publish(e, until) } -> std::same_as<publish_result>;

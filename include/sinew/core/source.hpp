@@ -100,16 +100,16 @@ struct source_listener {
 /// **Complexity.** No call blocks beyond its `until`. One thread at a time.
 /// **Models.** `memory::log::member`, `sqlite::log::member`.
 template <class S>
-concept source = requires { typename S::message; } && source_message<typename S::message> &&
-                 requires(S& s, archetype::source_listener<typename S::message>& listener,
-                          partition_id partition, epoch_number epoch, log_offset through,
-                          steady_time until) {
-                     s.poll(poll_limits{}, until, listener);
-                     { s.commit(partition, epoch, through, until) } -> std::same_as<commit_result>;
-                     s.release(partition, epoch);
-                     s.pause(partition);
-                     s.resume(partition);
-                 };
+concept source =
+    requires { typename S::message; } && source_message<typename S::message> &&
+    requires(S& s, archetype::source_listener<typename S::message>& listener,
+             partition_id partition, epoch_number epoch, log_offset through, steady_time until) {
+        s.poll(poll_limits{}, until, listener);
+        { s.commit(partition, epoch, through, until) } -> std::same_as<commit_result>;
+        s.release(partition, epoch);
+        s.pause(partition);
+        s.resume(partition);
+    };
 
 /// A log is where sources come from: it can be subscribed to, as a member of a group.
 template <class L>

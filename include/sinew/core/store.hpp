@@ -47,21 +47,21 @@ concept nestable_transaction = transaction<T> && requires(T& tx) {
 ///    there already it answers false and changes nothing. Rolled back, it was never there.
 /// 2. Identities are compared byte by byte, per consumer.
 template <class T>
-concept inbox_transaction =
-    transaction<T> && requires(T& tx, std::string_view consumer, event_identity who, wall_time now) {
-        { tx.remember(consumer, who, now) } -> std::same_as<bool>;
-    };
+concept inbox_transaction = transaction<T> && requires(T& tx, std::string_view consumer,
+                                                       event_identity who, wall_time now) {
+    { tx.remember(consumer, who, now) } -> std::same_as<bool>;
+};
 
 /// A transaction that keeps each key's progress for a consumer.
 ///
 /// 1. `progress(consumer, key)` is what `set_progress` last wrote, or an unknown progress.
 template <class T>
-concept progress_transaction = transaction<T> && requires(T& tx, std::string_view consumer,
-                                                          std::string_view key,
-                                                          const key_progress& progress) {
-    { tx.progress(consumer, key) } -> std::same_as<key_progress>;
-    tx.set_progress(consumer, key, progress);
-};
+concept progress_transaction =
+    transaction<T> &&
+    requires(T& tx, std::string_view consumer, std::string_view key, const key_progress& progress) {
+        { tx.progress(consumer, key) } -> std::same_as<key_progress>;
+        tx.set_progress(consumer, key, progress);
+    };
 
 /// A transaction that keeps a consumer's applied offsets.
 ///
