@@ -22,10 +22,9 @@ template <class E>
     }
 }
 
-/// Runs the handler, and what stands around it. Never throws.
+/// Calls the handler, and what stands around it. Never throws.
 template <class E, class Tx>
-[[nodiscard]] outcome run_handler(E& e, slot_id slot, Tx& tx) {
-    const event_view event = e.view(slot);
+[[nodiscard]] outcome call_handler(E& e, const event_view& event, Tx& tx) {
     try {
         return call_around(e.parts.around, event, [&]() -> outcome {
             if constexpr (E::plan_type::with_transaction) {
@@ -37,6 +36,20 @@ template <class E, class Tx>
     } catch (...) {
         return outcome::failed(classify(e));
     }
+}
+
+/// The same, measured for the observer, if there is one and somebody has given a clock.
+template <class E, class Tx>
+[[nodiscard]] outcome run_handler(E& e, slot_id slot, Tx& tx) {
+    if constexpr (E::plan_type::is_watched) {
+        if (e.stopwatch != nullptr) {
+            const steady_time begin = e.stopwatch();
+            outcome answer = call_handler(e, e.view(slot), tx);
+            e.at(slot).took = e.stopwatch() - begin;
+            return answer;
+        }
+    }
+    return call_handler(e, e.view(slot), tx);
 }
 
 /// Starts a handler that will answer by ticket.
@@ -320,14 +333,20 @@ void attempt(E& e, slot_id slot) {
     }
 }
 
+/// A suspect runs alone, so that a death has one author: while it does, or while others run that it
+/// has to wait for, nothing else begins.
+template <class E>
+[[nodiscard]] bool waits_for_tickets(const E& e) noexcept {
+    return e.open_suspects != 0 && e.open_tickets != 0;
+}
+
 /// Hands events to their handlers, as long as there are any whose turn it is, up to the limit of a
 /// step. Answers how many.
 template <class E>
 std::size_t dispatch(E& e) {
     std::size_t taken = 0;
     while (taken < e.options.step_events_max && !e.halted && e.now.steady >= e.store_gate) {
-        // A suspect runs alone, so that a death has one author.
-        if (e.open_suspects != 0 && e.open_tickets != 0) {
+        if (waits_for_tickets(e)) {
             break;
         }
         const auto slot = e.queue.take(e.now.steady);
@@ -344,6 +363,26 @@ std::size_t dispatch(E& e) {
             resign(e, *slot);
         }
         settle_if_full(e);
+    }
+    return taken;
+}
+
+/// What waits for something that was down is tried before anything new is read: only if it does not
+/// wait again, the pause ends. Answers how many events were handed to their handlers.
+template <class E>
+std::size_t end_pauses(E& e) {
+    const auto is_over = [&e](steady_time until) {
+        return until != steady_time::min() && e.now.steady >= until;
+    };
+    if (e.now.steady < e.store_gate ||
+        (!is_over(e.unavailable_until) && !is_over(e.letters_until))) {
+        return 0;
+    }
+    const std::size_t taken = dispatch(e);
+    if (taken < e.options.step_events_max) {
+        for (steady_time* until : {&e.unavailable_until, &e.letters_until}) {
+            *until = is_over(*until) ? steady_time::min() : *until;
+        }
     }
     return taken;
 }

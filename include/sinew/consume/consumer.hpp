@@ -15,6 +15,7 @@
 #include <sinew/consume/replays.hpp>
 #include <sinew/consume/settle.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -46,24 +47,28 @@ public:
         auto& e = engine_;
         e.now = now;
         const consumer_counts before = e.counts;
+        const std::uint64_t commits_before = e.offset_commits;
         const bool completed = !e.completed.empty();
         take_completed(e);
         if (const auto due = next_deadline(); wait_until > due) {
             wait_until = due;
         }
+        std::size_t taken = end_pauses(e);
         poll(e, wait_until);
         offer_stalled_events();
         attend_gaps(e);
         note_partitions();
         look_for_replays(e);
-        const std::size_t taken = dispatch(e);
+        taken += dispatch(e);
         if (e.now.steady >= settle_deadline(e)) {
             settle(e);
         }
         leave_partitions(e);
         commit_if_due();
+        purge_inbox(e);
         return completed || taken != 0 || before.received != e.counts.received ||
-               before.in_flight != e.counts.in_flight || before.gaps != e.counts.gaps;
+               before.in_flight != e.counts.in_flight || before.gaps != e.counts.gaps ||
+               commits_before != e.offset_commits;  // that makes room to read on
     }
 
     /// When there is something to do without anybody's asking. `never` if there is nothing.
@@ -76,14 +81,19 @@ public:
         if (e.halted) {
             return due;
         }
+        const bool may_run = !detail::waits_for_tickets(e);
         if (!e.completed.empty() ||
-            (e.queue.has_ready(e.now.steady) && e.now.steady >= e.store_gate)) {
+            (may_run && e.queue.has_ready(e.now.steady) && e.now.steady >= e.store_gate)) {
             return e.now.steady;
         }
-        take(e.queue.next_due());
+        if (const auto retry = e.queue.next_due(); retry && may_run) {
+            take(*retry < e.store_gate ? e.store_gate : *retry);
+        }
         take(settle_deadline(e));
         if constexpr (plan_type::has_sequence) {
-            take(e.order.next_deadline());
+            if (const auto gap = e.order.next_deadline()) {
+                take(*gap < e.store_gate ? e.store_gate : *gap);
+            }
         }
         if constexpr (detail::can_replay<plan_type>) {
             if (!e.replay && e.table.room() != 0) {
@@ -97,7 +107,8 @@ public:
             }
         }
         for (const auto& p : e.places) {
-            if (p.state != detail::partition_state::gone && p.tracker.committable()) {
+            if (p.state != detail::partition_state::gone && p.tracker.committable() &&
+                !has_open_transaction()) {
                 take(e.next_commit);
             }
             if (p.state == detail::partition_state::leaving) {
@@ -168,6 +179,10 @@ public:
         return engine_.halted;
     }
 
+    /// Gives a clock by which the observer's `took` is measured; without one it stays zero. `run`
+    /// gives that of the machine.
+    void measure_with(steady_time (*stopwatch)()) noexcept { engine_.stopwatch = stopwatch; }
+
     [[nodiscard]] const consumer_counts& counts() const noexcept { return engine_.counts; }
 
     /// When the oldest unfinished event was delivered; its age is the consumer's delay.
@@ -212,13 +227,16 @@ private:
         }
     }
 
-    void commit_if_due() {
-        bool open = false;
+    [[nodiscard]] bool has_open_transaction() const noexcept {
         if constexpr (plan_type::has_once) {
-            open = engine_.unit.is_open();
+            return engine_.unit.is_open();
         }
-        if (!open) {
-            commit_offsets(engine_, false);
+        return false;
+    }
+
+    void commit_if_due() {
+        if (!has_open_transaction()) {
+            commit_offsets(engine_);
         }
     }
 

@@ -49,6 +49,7 @@ struct delivery {
     std::uint64_t jitter = 0;    ///< the seed of its retry schedule
     retry_history past{};
     std::vector<failure_note> notes{};
+    duration took{};             ///< of its last attempt, where somebody measures
     failure why{};               ///< the failure for which it resigns
 
     duty next = duty::handle;

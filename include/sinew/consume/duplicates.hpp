@@ -44,6 +44,15 @@ struct once_options {
     /// step that opened it, so a batch is what was there to be read.
     duration batch_time = duration::zero();
     sinew::duplicates duplicates = sinew::duplicates::automatic;
+    /// How long ids are remembered. An id that comes again later is taken for a new one, so it has
+    /// to be longer than anything that may bring old events back.
+    duration retention = std::chrono::hours(7 * 24);
+    /// How far back somebody may replay the topic, or a producer repeat itself: checked against
+    /// `retention` when the stage is made.
+    duration replay_horizon = duration::zero();
+    /// How often ids that are too old are removed, and how many at once.
+    duration purge_interval = std::chrono::minutes(1);
+    std::size_t purge_max = 500;
 };
 
 namespace detail {
@@ -96,6 +105,15 @@ template <class Store>
     }
     if (options.batch_time < duration::zero()) {
         throw usage_error("once: option batch_time is below 0");
+    }
+    if (options.retention <= duration::zero() || options.purge_interval <= duration::zero() ||
+        options.purge_max == 0) {
+        throw usage_error("once: option retention, purge_interval or purge_max is not above 0");
+    }
+    if (options.retention < options.replay_horizon) {
+        throw usage_error(
+            "once: option retention is shorter than replay_horizon, so duplicates would be "
+            "forgotten before they come");
     }
     return detail::once_stage<Store>{&db, options};
 }

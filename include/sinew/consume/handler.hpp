@@ -144,6 +144,8 @@ private:
                 throw;
             } catch (const std::exception& problem) {
                 throw permanent_error("undecodable", problem.what());
+            } catch (...) {
+                throw permanent_error("undecodable", "the codec threw something of its own");
             }
         }();
         return then(value);

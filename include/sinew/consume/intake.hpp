@@ -67,8 +67,8 @@ template <class E>
             return e.unit.store().progress(e.options.group, e.view(slot).partitionkey,
                                            e.call_deadline());
         } catch (const error&) {
-            e.unavailable_until =
-                later(e.now.steady, e.policy.options().base);
+            close_store_gate(e);
+            e.unavailable_until = e.store_gate;
             return std::nullopt;
         }
     } else {
@@ -289,10 +289,10 @@ void return_queued(E& e) {
 /// Why nothing new may be read now; null if it may. Computed afresh at each poll.
 template <class E>
 [[nodiscard]] const char* pause_reason(E& e) {
-    if (e.now.steady < e.unavailable_until) {
+    if (e.unavailable_until != steady_time::min() || e.now.steady < e.store_gate) {
         return "unavailable";
     }
-    if (e.now.steady < e.letters_until) {
+    if (e.letters_until != steady_time::min()) {
         return "dead_letters";
     }
     if (!e.stalled.empty()) {
@@ -377,7 +377,11 @@ void offer_stalled(E& e) {
 template <class E>
 void attend_gaps(E& e) {
     if constexpr (E::plan_type::has_sequence) {
-        while (const auto due = e.order.next_due(e.now.steady)) {
+        while (e.now.steady >= e.store_gate) {
+            const auto due = e.order.next_due(e.now.steady);
+            if (!due) {
+                return;
+            }
             if (due->what == resequencer::due_kind::look_again) {
                 const auto progress = look_up(e, due->slot);
                 if (!progress) {

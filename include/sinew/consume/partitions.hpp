@@ -31,6 +31,7 @@ struct partition {
     std::size_t running = 0;          ///< handlers under way
     bool noted = false;               ///< the attempt log knows that it is ours
     bool paused = false;              ///< its window is full
+    bool refused = false;             ///< the last commit did not work
 
     partition(partition_id number, std::size_t window_max) : id(number), tracker(window_max) {}
 };
@@ -66,6 +67,7 @@ public:
         entry->beyond = 0;
         entry->noted = false;
         entry->paused = false;
+        entry->refused = false;
         return *entry;
     }
 

@@ -65,15 +65,13 @@ template <class E>
 void wait_for_store(E& e, slot_id slot, failure why) {
     why.kind = failure_class::unavailable;
     fail(e, slot, std::move(why));
-    ++e.store_failures;
-    const duration pause = decorrelated_jitter{e.policy.options().base, e.policy.options().cap}(
-        e.store_failures, e.secret.k1);
-    e.store_gate = later(e.now.steady, pause);
+    close_store_gate(e);
 }
 
-/// What the store has to know of the event.
+/// What the store has to know of the event. `remembers`: it ends in this transaction, so that it is
+/// known when it comes again.
 template <class E>
-[[nodiscard]] application application_of(E& e, slot_id slot, bool applies) {
+[[nodiscard]] application application_of(E& e, slot_id slot, bool remembers) {
     const auto& d = e.at(slot);
     const event_view event = e.view(slot);
     application a{e.options.group, e.options.topic, event.identity(), event.partitionkey, d.where};
@@ -81,12 +79,14 @@ template <class E>
     a.gap_from = d.gap_from;
     if constexpr (E::plan_type::has_once) {
         const auto by = e.parts.duplicate.options.duplicates;
+        const bool together = !E::plan_type::has_place || e.letters_share_store();
         a.by_offset = by == duplicates::by_offset && !d.replay;
         // Where letters are written outside of this transaction, a crash can leave a letter whose
-        // event is delivered again: only the id tells then that it was replayed in between.
-        const bool sequence_tells = a.sequence != 0 && by == duplicates::automatic &&
-                                    (!E::plan_type::has_place || e.letters_share_store());
-        a.by_id = applies && (d.replay || (!a.by_offset && !sequence_tells));
+        // event is delivered again: only the id tells then that it was replayed in between. Where
+        // they are written in it, a replay goes by its entry's compare-and-swap.
+        const bool sequence_tells =
+            a.sequence != 0 && by == duplicates::automatic && together;
+        a.by_id = remembers && (d.replay ? !together : !a.by_offset && !sequence_tells);
     }
     return a;
 }
@@ -150,10 +150,9 @@ void commit_alone(E& e, slot_id slot) {
 }
 
 /// Does `body(transaction)` within the open transaction and writes down that the event has ended.
-/// `body` answers with an outcome and throws nothing; `applies` says whether its identity is to be
-/// remembered.
+/// `body` answers with an outcome and throws nothing; for `remembers` see `application_of`.
 template <class E, class Body>
-void in_unit(E& e, slot_id slot, bool applies, ending end, Body body) {
+void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
     auto& d = e.at(slot);
     const bool alone = d.alone || e.parts.duplicate.options.batch_max == 1 ||
                        !nestable_transaction<typename E::plan_type::transaction_type>;
@@ -171,7 +170,7 @@ void in_unit(E& e, slot_id slot, bool applies, ending end, Body body) {
     outcome answer = outcome::done();
     try {
         e.unit.nest(alone);
-        switch (e.unit.rule(application_of(e, slot, applies), first_sequence(e), e.now.wall)) {
+        switch (e.unit.rule(application_of(e, slot, remembers), first_sequence(e), e.now.wall)) {
             case ruling::fresh:
                 answer = body(e.unit.transaction());
                 d.end = answer.verdict() == verdict::skip ? ending::skipped : end;
@@ -215,11 +214,12 @@ void in_unit(E& e, slot_id slot, bool applies, ending end, Body body) {
     }
 }
 
-/// The event ends without having been applied; the store learns that its key goes on.
+/// The event ends without having been applied; the store learns that its key goes on. What lies in a
+/// place of its own is not remembered as ended: its replay has to be told from it.
 template <class E>
 void conclude(E& e, slot_id slot, ending end) {
     if constexpr (E::plan_type::has_once) {
-        in_unit(e, slot, false, end, [](auto&) { return outcome::done(); });
+        in_unit(e, slot, end != ending::dead_lettered, end, [](auto&) { return outcome::done(); });
     } else {
         finish(e, slot, end);
     }
@@ -278,7 +278,7 @@ template <class E>
 void bury(E& e, slot_id slot) {
     if constexpr (letters_in_transaction<typename E::plan_type>) {
         if (e.letters_share_store()) {
-            in_unit(e, slot, false, ending::dead_lettered, [&](auto& tx) {
+            in_unit(e, slot, true, ending::dead_lettered, [&](auto& tx) {
                 try {
                     e.parts.failure.place.put(tx, letter_of(e, slot));
                     return outcome::done();

@@ -71,6 +71,10 @@ run_end run(Consumer& consumer, const Stop& stop, run_options options = {}, Cloc
         }
         return clock.now().steady < until;
     };
+    if constexpr (std::same_as<Clock, machine_clock> &&
+                  requires { consumer.measure_with(nullptr); }) {
+        consumer.measure_with([] { return machine_clock::now().steady; });
+    }
     // A source that does not wait by itself must not be asked without a pause.
     constexpr duration nap = std::chrono::milliseconds(1);
     try {

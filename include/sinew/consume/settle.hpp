@@ -178,6 +178,15 @@ template <class E>
     return false;
 }
 
+/// The store cannot be reached. It is not asked again before the gate opens.
+template <class E>
+void close_store_gate(E& e) {
+    ++e.store_failures;
+    const duration pause = decorrelated_jitter{e.policy.options().base, e.policy.options().cap}(
+        e.store_failures, e.secret.k1);
+    e.store_gate = later(e.now.steady, pause);
+}
+
 template <class E>
 void settle_if_full(E& e) {
     if constexpr (E::plan_type::has_once) {
@@ -212,26 +221,64 @@ bool commit_offset(E& e, partition& p) {
     p.tracker.committed(*through, epoch);
     p.committed = *through;
     p.beyond = p.tracker.window();
+    ++e.offset_commits;
     e.tell([&](auto& o) { o.on_committed(e.note_of(p)); });
     return true;
 }
 
-/// Commits what is finished, if it is time, in all partitions. What did not work is tried again at
-/// the next time: committing late is harmless.
+/// Commits what is finished, if it is time, in all partitions; before its time in one that has read
+/// as far as it may without a commit. What did not work is tried again at the next time: committing
+/// late is harmless.
 template <class E>
-void commit_offsets(E& e, bool now) {
-    if (!now && e.now.steady < e.next_commit) {
-        return;
+void commit_offsets(E& e) {
+    const bool is_time = e.now.steady >= e.next_commit;
+    if (is_time) {
+        e.next_commit = later(e.now.steady, e.options.commit_interval);
     }
-    e.next_commit = later(e.now.steady, e.options.commit_interval);
     for (auto& p : e.places) {
-        if (p.state != partition_state::gone) {
+        const bool is_urgent = p.beyond > e.options.window_max && !p.refused;
+        if (p.state == partition_state::gone || (!is_time && !is_urgent)) {
+            continue;
+        }
+        p.refused = true;
+        try {
+            p.refused = !commit_offset(e, p);
+        } catch (const error& problem) {
+            if (problem.kind() == failure_class::permanent) {
+                throw;
+            }
+        }
+    }
+}
+
+/// Removes some ids that are too old from the inbox, now and then, between transactions. While there
+/// are more, the next bite follows at the next step.
+template <class E>
+void purge_inbox(E& e) {
+    if constexpr (E::plan_type::has_once) {
+        const auto& o = e.parts.duplicate.options;
+        auto& store = e.unit.store();
+        if constexpr (requires {
+                          {
+                              store.purge_inbox(e.now.wall, o.purge_max)
+                          } -> std::convertible_to<std::size_t>;
+                      }) {
+            if (!e.next_purge) {
+                e.next_purge = later(e.now.steady, o.purge_interval);
+            }
+            if (e.now.steady < *e.next_purge || e.unit.is_open() ||
+                e.now.steady < e.store_gate) {
+                return;
+            }
+            e.next_purge = later(e.now.steady, o.purge_interval);
             try {
-                static_cast<void>(commit_offset(e, p));
-            } catch (const error& problem) {
-                if (problem.kind() == failure_class::permanent) {
-                    throw;
+                const auto oldest =
+                    e.now.wall - std::chrono::duration_cast<wall_time::duration>(o.retention);
+                if (store.purge_inbox(oldest, o.purge_max) >= o.purge_max) {
+                    e.next_purge = e.now.steady;
                 }
+            } catch (const error&) {
+                // Ids that stay too long do no harm; the next time removes them.
             }
         }
     }

@@ -72,11 +72,14 @@ inline void check(const subscription_options& o) {
     if (o.in_flight_max == 0 || o.in_flight_max > 1'000'000) {
         refuse("in_flight_max", "has to be between 1 and 1,000,000 events");
     }
-    if (o.window_max < o.in_flight_max) {
-        refuse("window_max", "has to be at least in_flight_max");
+    if (o.window_max < o.in_flight_max || o.window_max > 16'777'216) {
+        refuse("window_max", "has to be at least in_flight_max, and at most 16,777,216 records");
     }
     if (o.in_flight_bytes_max == 0) {
         refuse("in_flight_bytes_max", "has to be above 0");
+    }
+    if (o.event_bytes_max == 0) {
+        refuse("event_bytes_max", "has to be above 0");
     }
     if (o.step_events_max == 0) {
         refuse("step_events_max", "has to be above 0");

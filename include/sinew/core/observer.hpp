@@ -37,7 +37,7 @@ struct event_note {
     std::string_view id;
     std::string_view source;
     std::string_view type;
-    std::uint32_t attempt = 0;
+    std::uint32_t attempt = 0;  ///< attempts that failed so far, and count
     duration took{};                      ///< of the handler, where it ran
     std::optional<duration> event_age{};  ///< since the event's `time`, where it has one
     std::string_view reason{};            ///< where something went wrong, or was skipped
@@ -63,8 +63,8 @@ struct gap_note {
     std::string_view reason;  ///< `time` or `count`: the limit that was reached
 };
 
-/// What is told of a pause. Reasons are `in_flight`, `bytes`, `unavailable`, `dead_letters`,
-/// `window`, `keys`.
+/// What is told of a pause of the whole source. Reasons are `in_flight`, `bytes`, `unavailable`,
+/// `dead_letters`, `keys` and `halted`. A partition whose window is full is paused alone, untold.
 struct pause_note {
     std::string_view consumer;
     std::string_view topic;
