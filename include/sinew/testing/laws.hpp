@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The laws of consuming, as checks of what a scenario recorded.
+///
+/// A scenario fills a `record`: what went into the log, what it has to come to, and what was found in
+/// the store and the dead letters afterwards. Each law is a function that looks at it and judges. No
+/// law looks at what another one judges, so a broken variant of the library is caught by the law that
+/// it breaks: losing is not doubling, and neither is disorder.
+///
+/// | law | holds if |
+/// | --- | --- |
+/// | nothing is lost | each event is applied, dead-lettered, or set aside where that was expected |
+/// | nothing is applied twice | each identity has its effect at most once |
+/// | order | the effects of a key stand in that key's order |
+/// | no commit runs ahead | each record up to a committed offset is finished; none goes back |
+/// | memory is bounded | what is held never goes beyond the limits |
+/// | a dead letter is whole | it is the event bit for bit, with all that is to stand beside it, once |
+/// | only the hopeless are given up | what is dead-lettered or set aside is what was expected to be |
+/// | the ledger balances | no event stands in two columns, and none that came from nowhere |
+/// | poison is contained | a process dies of an event so often and not more |
+/// | everything drains | some steps after the last fault there is nothing left to do |
+/// | no exception escapes | a step of a consumer throws nothing |
+
+#include <sinew/core/dead_letters.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/position.hpp>
+#include <sinew/testing/trial.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sinew::testing {
+
+namespace law {
+
+inline constexpr std::string_view nothing_lost = "nothing is lost";
+inline constexpr std::string_view nothing_twice = "nothing is applied twice";
+inline constexpr std::string_view order = "order";
+inline constexpr std::string_view no_commit_ahead = "no commit runs ahead";
+inline constexpr std::string_view memory_bounded = "memory is bounded";
+inline constexpr std::string_view dead_letter_whole = "a dead letter is whole";
+inline constexpr std::string_view only_hopeless = "only the hopeless are given up";
+inline constexpr std::string_view ledger = "the ledger balances";
+inline constexpr std::string_view poison_contained = "poison is contained";
+inline constexpr std::string_view drains = "everything drains";
+inline constexpr std::string_view no_escape = "no exception escapes";
+
+}  // namespace law
+
+/// What became of an event.
+enum class fate : std::uint8_t {
+    applied,        ///< its effect is in the store
+    dead_lettered,  ///< it is in the dead letters
+    set_aside,      ///< counted away by a stage that is there for it: skipped, discarded
+};
+
+[[nodiscard]] constexpr std::string_view to_string(fate f) noexcept {
+    switch (f) {
+        case fate::applied: return "applied";
+        case fate::dead_lettered: return "dead-lettered";
+        case fate::set_aside: return "set aside";
+    }
+    return "invalid";
+}
+
+/// One record of the log, and what its event has to come to.
+struct produced_event {
+    event original;
+    position where;
+    fate expected = fate::applied;
+};
+
+/// The effects that are in the store, by key, in the order in which they were applied. Ids are
+/// unique in a scenario, so an id stands for an identity.
+struct key_effects {
+    std::string key;
+    std::vector<std::string> ids;
+
+    friend bool operator==(const key_effects&, const key_effects&) = default;
+};
+
+/// What a scenario recorded.
+struct record {
+    std::vector<produced_event> produced;  ///< an event that was produced twice is there twice
+    std::vector<key_effects> applied;
+    std::vector<dead_letter_entry> letters;
+    std::vector<std::string> set_aside;  ///< ids
+
+    /// The effect of an event was put into the store.
+    void apply(std::string_view key, std::string_view id) {
+        for (auto& one : applied) {
+            if (one.key == key) {
+                one.ids.emplace_back(id);
+                return;
+            }
+        }
+        applied.push_back({std::string(key), {std::string(id)}});
+    }
+
+    [[nodiscard]] const produced_event* find(std::string_view id) const noexcept {
+        for (const auto& one : produced) {
+            if (one.original.id == id) {
+                return &one;
+            }
+        }
+        return nullptr;
+    }
+    [[nodiscard]] std::size_t times_applied(std::string_view id) const noexcept {
+        std::size_t times = 0;
+        for (const auto& key : applied) {
+            times += static_cast<std::size_t>(std::count(key.ids.begin(), key.ids.end(), id));
+        }
+        return times;
+    }
+    /// Whether the event is given up in the dead letters: a resolved entry is history.
+    [[nodiscard]] bool is_dead(std::string_view id) const noexcept {
+        return std::any_of(letters.begin(), letters.end(), [id](const dead_letter_entry& one) {
+            return one.letter.original.id == id && one.state != dead_letter_state::resolved;
+        });
+    }
+    [[nodiscard]] bool is_set_aside(std::string_view id) const noexcept {
+        return std::find(set_aside.begin(), set_aside.end(), id) != set_aside.end();
+    }
+    /// Whether nothing has to be done for the event any more.
+    [[nodiscard]] bool is_finished(std::string_view id) const noexcept {
+        return times_applied(id) != 0 || is_dead(id) || is_set_aside(id);
+    }
+};
+
+/// The effects of a run without faults, event by event: for each key what is to be applied, in the
+/// order of its `sequence` where it has one, else in the order in which it was produced.
+[[nodiscard]] inline std::vector<key_effects> expected_effects(const record& r) {
+    std::vector<const produced_event*> order;
+    for (const auto& one : r.produced) {
+        const auto is_same = [&](const produced_event* other) {
+            return other->original.id == one.original.id;
+        };
+        if (one.expected == fate::applied && std::none_of(order.begin(), order.end(), is_same)) {
+            order.push_back(&one);
+        }
+    }
+    // An insertion sort: stable, and there are few. (clang warns of libstdc++'s stable_sort.)
+    const auto number = [](const produced_event* one) {
+        return parse_sequence(one->original.sequence).value_or(0);
+    };
+    for (std::size_t i = 1; i < order.size(); ++i) {
+        for (std::size_t k = i; k > 0 && number(order[k]) < number(order[k - 1]); --k) {
+            std::swap(order[k], order[k - 1]);
+        }
+    }
+    record out;
+    for (const auto* one : order) {
+        out.apply(one->original.partitionkey, one->original.id);
+    }
+    return std::move(out.applied);
+}
+
+/// Every event that went in came out somewhere.
+inline void check_nothing_lost(findings& found, const record& r) {
+    for (const auto& one : r.produced) {
+        found.check(law::nothing_lost, r.is_finished(one.original.id), [&] {
+            return one.original.id + " is neither applied nor dead-lettered nor set aside";
+        });
+    }
+}
+
+/// No effect is there twice.
+inline void check_nothing_twice(findings& found, const record& r) {
+    for (const auto& one : r.produced) {
+        found.check(law::nothing_twice, r.times_applied(one.original.id) <= 1, [&] {
+            return one.original.id + " was applied " +
+                   std::to_string(r.times_applied(one.original.id)) + " times";
+        });
+    }
+}
+
+/// Effects stand in their key's order. `expected` gives that order; events that one of the two does
+/// not have, and second effects of one event, are other laws' business.
+inline void check_order(findings& found, const record& r,
+                        const std::vector<key_effects>& expected) {
+    for (const auto& want : expected) {
+        const auto have = std::find_if(r.applied.begin(), r.applied.end(),
+                                       [&](const key_effects& k) { return k.key == want.key; });
+        if (have == r.applied.end()) {
+            continue;
+        }
+        std::size_t last = 0;
+        std::vector<bool> seen(want.ids.size(), false);
+        for (const auto& id : have->ids) {
+            const auto at = static_cast<std::size_t>(
+                std::find(want.ids.begin(), want.ids.end(), id) - want.ids.begin());
+            if (at == want.ids.size() || seen[at]) {
+                continue;
+            }
+            seen[at] = true;
+            found.check(law::order, at >= last, [&] {
+                return "of key " + want.key + ", " + id + " was applied after " + want.ids[last];
+            });
+            last = std::max(last, at);
+        }
+    }
+}
+
+/// Each record of the partition up to `through` is finished. To be called at each commit that took
+/// effect, with the record as it is then. The records before `from` were judged before.
+inline void check_no_commit_ahead(findings& found, const record& r, partition_id partition,
+                                  log_offset from, log_offset through) {
+    for (const auto& one : r.produced) {
+        if (one.where.partition != partition || one.where.offset > through ||
+            one.where.offset < from) {
+            continue;
+        }
+        found.check(law::no_commit_ahead, r.is_finished(one.original.id), [&] {
+            return "partition " + std::to_string(partition) + " is committed through " +
+                   std::to_string(through) + ", but " + one.original.id + " at " +
+                   std::to_string(one.where.offset) + " is not finished";
+        });
+    }
+}
+
+/// A committed offset never goes back: whoever commits late, under an epoch that has ended, would
+/// undo what others have reached.
+inline void check_no_commit_back(findings& found, partition_id partition, log_offset before,
+                                 log_offset through) {
+    found.check(law::no_commit_ahead, through >= before, [&] {
+        return "partition " + std::to_string(partition) + " was committed through " +
+               std::to_string(before) + " and is now through " + std::to_string(through);
+    });
+}
+
+/// A quantity that has a limit.
+inline void check_bound(findings& found, std::string_view what, std::uint64_t value,
+                        std::uint64_t limit) {
+    found.check(law::memory_bounded, value <= limit, [&] {
+        return std::string(what) + " is " + std::to_string(value) + ", the limit is " +
+               std::to_string(limit);
+    });
+}
+
+/// What a dead letter has to say beyond the event.
+struct letter_expectation {
+    std::string_view consumer;
+    std::string_view topic;
+};
+
+/// Each letter is whole, and there is one for an event.
+inline void check_dead_letters(findings& found, const record& r, const letter_expectation& want) {
+    for (std::size_t i = 0; i < r.letters.size(); ++i) {
+        const auto& letter = r.letters[i].letter;
+        const auto& id = letter.original.id;
+        const auto check = [&](bool holds, std::string_view what) {
+            found.check(law::dead_letter_whole, holds,
+                        [&] { return "the dead letter of " + id + " " + std::string(what); });
+        };
+        const auto source = std::find_if(
+            r.produced.begin(), r.produced.end(),
+            [&](const produced_event& one) { return one.original == letter.original; });
+        check(source != r.produced.end(), "is not the event bit for bit");
+        check(std::any_of(r.produced.begin(), r.produced.end(),
+                          [&](const produced_event& one) {
+                              return one.where == letter.where && one.original.id == id;
+                          }),
+              "does not say where the event stood");
+        check(letter.consumer == want.consumer, "does not name its consumer");
+        check(letter.topic == want.topic, "does not name its topic");
+        check(!letter.reason.empty(), "gives no reason");
+        check(letter.first_failure != wall_time{} && letter.last_failure != wall_time{},
+              "does not say when the event failed");
+        check(!letter.history.empty() && letter.history.size() <= dead_letter_record::history_max,
+              "has no history, or one without end");
+        for (std::size_t k = 0; k < i; ++k) {
+            check(r.letters[k].letter.original.id != id ||
+                      r.letters[k].letter.original.source != letter.original.source,
+                  "is there twice");
+        }
+    }
+}
+
+/// What was given up is what had to be.
+inline void check_only_hopeless(findings& found, const record& r) {
+    for (const auto& one : r.produced) {
+        const auto& id = one.original.id;
+        const bool dead = r.is_dead(id);
+        const bool aside = r.is_set_aside(id);
+        found.check(law::only_hopeless, !dead || one.expected == fate::dead_lettered, [&] {
+            return id + " was dead-lettered; expected: " + std::string(to_string(one.expected));
+        });
+        found.check(law::only_hopeless, !aside || one.expected == fate::set_aside, [&] {
+            return id + " was set aside; expected: " + std::string(to_string(one.expected));
+        });
+    }
+}
+
+/// Events in = applied + dead-lettered + set aside + waiting: each in one column, and none that did
+/// not come in. Holds at any time.
+inline void check_ledger(findings& found, const record& r) {
+    for (const auto& one : r.produced) {
+        const auto& id = one.original.id;
+        const int columns = (r.times_applied(id) != 0 ? 1 : 0) + (r.is_dead(id) ? 1 : 0) +
+                            (r.is_set_aside(id) ? 1 : 0);
+        found.check(law::ledger, columns <= 1,
+                    [&] { return id + " stands in more than one column"; });
+    }
+    for (const auto& key : r.applied) {
+        for (const auto& id : key.ids) {
+            found.check(law::ledger, r.find(id) != nullptr,
+                        [&] { return id + " was applied and never produced"; });
+        }
+    }
+}
+
+/// A process was started so often at most.
+inline void check_poison(findings& found, unsigned starts, unsigned starts_max) {
+    found.check(law::poison_contained, starts <= starts_max, [&] {
+        return "the process was started " + std::to_string(starts) + " times, expected at most " +
+               std::to_string(starts_max);
+    });
+}
+
+/// The run came to its end.
+inline void check_drains(findings& found, bool settled, unsigned steps) {
+    found.check(law::drains, settled,
+                [&] { return "not settled after " + std::to_string(steps) + " steps"; });
+}
+
+/// All that can be judged of the record when a run has drained. Under `at_least_once` an effect may
+/// be there more often.
+inline void check_final(findings& found, const record& r, const letter_expectation& letters,
+                        bool at_least_once = false) {
+    check_nothing_lost(found, r);
+    if (!at_least_once) {
+        check_nothing_twice(found, r);
+    }
+    check_order(found, r, expected_effects(r));
+    check_dead_letters(found, r, letters);
+    check_only_hopeless(found, r);
+    check_ledger(found, r);
+}
+
+}  // namespace sinew::testing

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// One run of a scenario: the tape it reads, the trace it writes, and what was found.
+///
+/// A scenario is a callable that takes a `trial&`. It builds its world, lets it run, and checks laws.
+/// Laws are told apart by name, so a scenario can have laws of its own.
+
+#include <sinew/testing/fault.hpp>
+#include <sinew/testing/history.hpp>
+#include <sinew/testing/tape.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sinew::testing {
+
+/// A law that did not hold.
+struct breach {
+    std::string_view law;
+    std::string how;
+};
+
+/// How often a law was checked, and how often it did not hold.
+struct law_count {
+    std::string_view law;
+    std::uint64_t checked = 0;
+    std::uint64_t broken = 0;
+};
+
+/// What a run found out.
+class findings {
+public:
+    /// Checks a law, given as a static string. `how` is called to say what is wrong.
+    template <std::invocable How>
+    void check(std::string_view law, bool holds, How&& how) {
+        auto& count = count_of(law);
+        ++count.checked;
+        if (!holds) {
+            ++count.broken;
+            if (breaches_.size() < breaches_max) {
+                breaches_.push_back({law, how()});
+            }
+        }
+    }
+
+    void check(std::string_view law, bool holds, std::string_view how) {
+        check(law, holds, [how] { return std::string(how); });
+    }
+
+    [[nodiscard]] bool all_hold() const noexcept { return breaches_.empty(); }
+    [[nodiscard]] const std::vector<breach>& breaches() const noexcept { return breaches_; }
+    [[nodiscard]] const std::vector<law_count>& counts() const noexcept { return counts_; }
+
+    /// How often each fault came up.
+    fault_counts happened{};
+
+    void clear() {
+        counts_.clear();
+        breaches_.clear();
+        happened = {};
+    }
+
+private:
+    static constexpr std::size_t breaches_max = 32;
+
+    law_count& count_of(std::string_view law) {
+        for (auto& one : counts_) {
+            if (one.law == law) {
+                return one;
+            }
+        }
+        return counts_.emplace_back(law_count{law, 0, 0});
+    }
+
+    std::vector<law_count> counts_;
+    std::vector<breach> breaches_;
+};
+
+/// One run.
+struct trial {
+    tape choices;
+    history trace;
+    findings found;
+
+    /// Makes it ready for the next run. Keeps its memory.
+    void start(std::span<const std::uint8_t> numbers, bool with_text) {
+        choices.load(numbers);
+        trace.start(with_text);
+        found.clear();
+    }
+};
+
+/// A scenario runs on a trial. It must depend on nothing but the tape.
+template <class S>
+concept scenario = requires(S& s, trial& t) { s(t); };
+
+}  // namespace sinew::testing
