@@ -15,6 +15,7 @@
 #include <sinew/core/outcome.hpp>
 
 #include <concepts>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -203,8 +204,7 @@ public:
 private:
     template <class Call>
     outcome choose(const event_view& e, Call call_branch) {
-        outcome result = outcome::reject(
-            "unknown_type", "no handler for the event type \"" + std::string(e.type) + "\"");
+        std::optional<outcome> result;
         std::apply(
             [&](auto&... branch) {
                 static_cast<void>(((std::remove_cvref_t<decltype(branch)>::type.view() == e.type
@@ -213,7 +213,11 @@ private:
                                    ...));
             },
             branches_);
-        return result;
+        if (result) {
+            return *std::move(result);
+        }
+        return outcome::reject("unknown_type",
+                               "no handler for the event type \"" + std::string(e.type) + "\"");
     }
 
     std::tuple<Branches...> branches_;

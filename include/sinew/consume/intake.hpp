@@ -39,6 +39,24 @@ void queue_to_resign(E& e, slot_id slot, std::string reason, std::string detail)
     queue_up(e, slot);
 }
 
+/// What is no event, or is too large, goes into its lane to resign. Answers whether it did.
+template <class E>
+[[nodiscard]] bool resigns_at_once(E& e, slot_id slot, std::optional<defect> problem) {
+    const std::size_t bytes = e.at(slot).bytes;
+    if (!problem) {
+        problem = find_defect(e.view(slot));
+    }
+    if (problem) {
+        queue_to_resign(e, slot, std::string(problem->reason), std::string(problem->detail));
+    } else if (bytes > e.options.event_bytes_max) {
+        queue_to_resign(e, slot, "payload_too_large",
+                        "the event weighs " + std::to_string(bytes) +
+                            " bytes; event_bytes_max is " +
+                            std::to_string(e.options.event_bytes_max));
+    }
+    return problem || bytes > e.options.event_bytes_max;
+}
+
 /// The event's key has gone past it: it can be a duplicate, or too late. Answers whether `standing`
 /// was of that kind.
 template <class E>
@@ -248,18 +266,8 @@ private:
             d.keyed = true;
             d.key = digest_of(e.secret, event.partitionkey);
         }
-        auto problem = d.message->broken();
-        if (!problem) {
-            problem = find_defect(event);
-        }
-        if (problem) {
-            queue_to_resign(e, slot, std::string(problem->reason), std::string(problem->detail));
-        } else if (d.bytes > e.options.event_bytes_max) {
-            queue_to_resign(e, slot, "payload_too_large",
-                            "the event weighs " + std::to_string(d.bytes) +
-                                " bytes; event_bytes_max is " +
-                                std::to_string(e.options.event_bytes_max));
-        } else if (!e.stalled.empty() || !admit(e, slot)) {
+        if (!resigns_at_once(e, slot, d.message->broken()) &&
+            (!e.stalled.empty() || !admit(e, slot))) {
             e.stalled.push_back(slot);
         }
     }

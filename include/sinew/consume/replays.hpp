@@ -174,7 +174,9 @@ void look_for_replays(E& e) {
         }
         e.replay_slot = slot;
         count_in_flight(e);
-        queue_up(e, slot);
+        if (!resigns_at_once(e, slot, std::nullopt)) {
+            queue_up(e, slot);
+        }
     }
 }
 

@@ -86,7 +86,9 @@ template <class E>
         // they are written in it, a replay goes by its entry's compare-and-swap.
         const bool sequence_tells =
             a.sequence != 0 && by == duplicates::automatic && together;
-        a.by_id = remembers && (d.replay ? !together : !a.by_offset && !sequence_tells);
+        const bool has_identity = !event.id.empty() && !event.source.empty();
+        a.by_id = remembers && has_identity &&
+                  (d.replay ? !together : !a.by_offset && !sequence_tells);
     }
     return a;
 }
