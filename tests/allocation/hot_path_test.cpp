@@ -1,47 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-//
-// A program of its own, as it replaces the global operator new.
+#include "allocation/counting.hpp"
 #include "consume/consumer_parts.hpp"
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-    ++allocations;
-    const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-    if (void* got = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded)) {
-        return got;
-    }
-    throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    return counted(size, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-    return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* at) noexcept { std::free(at); }
-void operator delete[](void* at) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t) noexcept { std::free(at); }
-void operator delete[](void* at, std::size_t) noexcept { std::free(at); }
-void operator delete(void* at, std::align_val_t) noexcept { std::free(at); }
-void operator delete[](void* at, std::align_val_t) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t, std::align_val_t) noexcept { std::free(at); }
-void operator delete[](void* at, std::size_t, std::align_val_t) noexcept { std::free(at); }
 
 using namespace sinew;
 using namespace sinew::test::consuming;
+using sinew::test::allocations;
 
 namespace {
 
@@ -67,12 +32,12 @@ std::size_t allocations_of(bench& b, Consumer& c) {
     REQUIRE(b.drain(c));
     put_some(b, written);
     const auto applied = c.counts().applied;
-    const std::size_t before = allocations;
+    const std::size_t before = allocations();
     do {
         c.step(b.now);
         b.pass(c.next_deadline() == never ? duration::zero() : c.next_deadline() - b.now.steady);
     } while (c.counts().applied < applied + events || !c.is_idle());
-    const std::size_t after = allocations;
+    const std::size_t after = allocations();
     CHECK(b.committed() == static_cast<log_offset>(2 * events - 1));
     return after - before;
 }

@@ -223,7 +223,7 @@ TEST_CASE("without jitter an exponential backoff doubles up to its cap") {
     CHECK(backoff(60, 7) == 1s);
 }
 
-TEST_CASE("options out of their range are refused by name") {
+TEST_CASE("backoff options out of their range are refused by name") {
     using Catch::Contains;
     const double nan = std::nan("");
     CHECK(refusal(constant_backoff{}).empty());

@@ -101,7 +101,7 @@ struct once_bench : bench {
 };
 
 /// Offsets stay uncommitted, so that everything is delivered again.
-constexpr subscription_options slow_commits{.commit_interval = std::chrono::hours(1)};
+const subscription_options slow_commits{.commit_interval = std::chrono::hours(1)};
 
 }  // namespace
 

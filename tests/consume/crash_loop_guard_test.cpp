@@ -248,7 +248,7 @@ constexpr int suspects_among(int deliveries, std::size_t suspects_max, bool died
 
 }  // namespace
 
-TEST_CASE("law: a poison event can't take the process along") {
+TEST_CASE("an event that kills the process each time is judged after deaths_max + 1 deaths") {
     sinew::test::prop(
         "it is dead-lettered after at most deaths_max + 1 deaths, and none of its neighbours is",
         [](std::uint64_t seed) {

@@ -216,7 +216,7 @@ TEST_CASE("a memory that is shorter than the declared replay horizon is refused"
                Catch::Contains("replay_horizon"));
 }
 
-TEST_CASE("options out of their range are refused by name") {
+TEST_CASE("window options out of their range are refused by name") {
     using Catch::Contains;
     CHECK(refusal({}).empty());
     CHECK_THAT(refusal({.ids_max = 0}), Contains("ids_max"));

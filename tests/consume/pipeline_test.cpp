@@ -13,15 +13,17 @@ struct text_codec {
 };
 
 // Handlers of each shape.
-const auto inside = [](const event_view&, memory::transaction&) {};
-const auto inside_with_outcome = [](const event_view&, memory::transaction&) {
+[[maybe_unused]] const auto inside = [](const event_view&, memory::transaction&) {};
+[[maybe_unused]] const auto inside_with_outcome = [](const event_view&, memory::transaction&) {
     return outcome::done();
 };
-const auto outside = [](const event_view&) {};
-const auto by_ticket = [](const event_view&, ticket) {};
-const auto any_shape = [](const event_view&, auto&... tx) { static_assert(sizeof...(tx) <= 1); };
-const auto typed_inside = [](const std::string&, memory::transaction&) {};
-const auto typed_outside = [](const std::string&) {};
+[[maybe_unused]] const auto outside = [](const event_view&) {};
+[[maybe_unused]] const auto by_ticket = [](const event_view&, ticket) {};
+[[maybe_unused]] const auto any_shape = [](const event_view&, auto&... tx) {
+    static_assert(sizeof...(tx) <= 1);
+};
+[[maybe_unused]] const auto typed_inside = [](const std::string&, memory::transaction&) {};
+[[maybe_unused]] const auto typed_outside = [](const std::string&) {};
 
 /// What a pipeline with that answer to duplicates and that handler promises.
 template <class Duplicate, class Handler>

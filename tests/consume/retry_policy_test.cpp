@@ -261,7 +261,7 @@ TEST_CASE("any callable that is pure can be the backoff") {
           start + backoff_floor);
 }
 
-TEST_CASE("options out of their range are refused by name") {
+TEST_CASE("retry options out of their range are refused by name") {
     using Catch::Contains;
     CHECK(refusal({}).empty());
     CHECK_THAT(refusal({.max_attempts = 0}), Contains("max_attempts"));

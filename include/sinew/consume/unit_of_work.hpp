@@ -154,12 +154,6 @@ public:
             }
         }
         const commit_result result = tx_->commit();
-        why_aborted_.reset();
-        if constexpr (requires { { tx_->why_aborted() } -> std::convertible_to<failure>; }) {
-            if (result == commit_result::aborted) {
-                why_aborted_ = tx_->why_aborted();
-            }
-        }
         touched_.clear();
         tx_.reset();
         return result;
@@ -178,11 +172,20 @@ public:
         }
     }
 
-    /// Why the last commit aborted, as far as the store says. A store that does not say aborts for
-    /// reasons of its own, and the event is not to blame.
+    /// Why the last commit aborted, as far as the store says (`last_commit_failure()`). A store that
+    /// does not say aborts for reasons of its own, and the event is not to blame.
     [[nodiscard]] failure why_aborted() const {
-        return why_aborted_.value_or(failure{failure_class::unavailable, "commit_aborted",
-                                             "the store did not commit the transaction", {}});
+        if constexpr (requires {
+                          {
+                              store_->last_commit_failure()
+                          } -> std::convertible_to<std::optional<failure>>;
+                      }) {
+            if (const std::optional<failure> why = store_->last_commit_failure()) {
+                return *why;
+            }
+        }
+        return {failure_class::unavailable, "commit_aborted",
+                "the store did not commit the transaction", std::nullopt};
     }
 
     void forget_members() noexcept { members_.clear(); }
@@ -227,7 +230,6 @@ private:
     std::optional<transaction_type> tx_;
     std::vector<slot_id> members_;
     std::vector<touched_partition> touched_;
-    std::optional<failure> why_aborted_;
     key_progress seen_;
     steady_time opened_{};
     bool nested_ = false;
