@@ -88,8 +88,8 @@ void by_hand(benchmark::State& state) {
         for (std::int64_t step = 0; sum.count < events; ++step) {
             member.poll({1024, std::size_t{64} << 20U}, at(step).steady, listener);
             for (const auto& one : listener.ours) {
-                static_cast<void>(member.commit(one.partition, one.epoch,
-                                                listener.seen[one.partition], never));
+                static_cast<void>(
+                    member.commit(one.partition, one.epoch, listener.seen[one.partition], never));
             }
         }
         benchmark::DoNotOptimize(sum.bytes);

@@ -14,19 +14,13 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
     const auto wrong = [](const event_view&) {};
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | idempotent_by_nature()
-                 | around(wrong)
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() |
+                 around(wrong) | handle(apply);
     wired.step({});
 #else
     const auto right = [](const event_view&, auto next) { return next(); };
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | idempotent_by_nature()
-                 | around(right)
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() |
+                 around(right) | handle(apply);
     wired.step({});
 #endif
     static_cast<void>(wired);

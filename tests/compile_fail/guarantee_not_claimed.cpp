@@ -13,16 +13,10 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     using namespace sinew;
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | handle(apply);
     static_assert(wired.guarantee() == guarantee::effectively_once);
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | handle(apply);
     static_assert(wired.guarantee() == guarantee::at_least_once);
 #endif
     static_cast<void>(wired);

@@ -13,16 +13,11 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     using namespace sinew;
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | discard()
-                 | once(db)
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | discard() | once(db) |
+                 handle(apply);
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | discard()
-                 | once(db)
-                 | handle(apply);
+    auto wired =
+        subscribe(log, {.topic = "t", .group = "g"}) | discard() | once(db) | handle(apply);
 #endif
     static_cast<void>(wired);
 }

@@ -14,16 +14,12 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
     const auto counts = [](const event_view&) { return 7; };
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | idempotent_by_nature()
-                 | handle(counts);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() |
+                 handle(counts);
 #else
     const auto counts = [](const event_view&) { return outcome::done(); };
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | idempotent_by_nature()
-                 | handle(counts);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() |
+                 handle(counts);
 #endif
     static_cast<void>(wired);
 }

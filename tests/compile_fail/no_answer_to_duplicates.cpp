@@ -13,14 +13,10 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     using namespace sinew;
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | handle(apply);
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | idempotent_by_nature()
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() |
+                 handle(apply);
 #endif
     static_cast<void>(wired);
 }

@@ -14,14 +14,10 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
     null_observer watcher;
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | retry()
-                 | observed_by(watcher);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | retry() | observed_by(watcher);
 #else
     null_observer watcher;
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | observed_by(watcher)
-                 | retry();
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | observed_by(watcher) | retry();
 #endif
     static_cast<void>(wired);
 }

@@ -13,17 +13,11 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     using namespace sinew;
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | retry()
-                 | handle(apply);
+    auto wired =
+        subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | retry() | handle(apply);
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | retry()
-                 | once(db)
-                 | handle(apply);
+    auto wired =
+        subscribe(log, {.topic = "t", .group = "g"}) | halt() | retry() | once(db) | handle(apply);
 #endif
     static_cast<void>(wired);
 }

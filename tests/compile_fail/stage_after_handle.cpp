@@ -14,13 +14,11 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
     auto wired = 1;
-    subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() | handle(apply) | retry();
+    subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() | handle(apply) |
+        retry();
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | retry()
-                 | idempotent_by_nature()
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | retry() |
+                 idempotent_by_nature() | handle(apply);
 #endif
     static_cast<void>(wired);
 }

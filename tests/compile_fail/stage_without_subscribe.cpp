@@ -16,9 +16,7 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     auto wired = 1;
     retry() | idempotent_by_nature();
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | retry()
-                 | idempotent_by_nature();
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | retry() | idempotent_by_nature();
 #endif
     static_cast<void>(wired);
 }

@@ -13,12 +13,10 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     using namespace sinew;
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
-    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | detail::subscribe_stage<memory::log::member>{log.join("t", "g"), {}};
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) |
+                 detail::subscribe_stage<memory::log::member>{log.join("t", "g"), {}};
 #else
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | handle(apply);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | handle(apply);
 #endif
     static_cast<void>(wired);
 }

@@ -15,16 +15,10 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
 #ifdef SINEW_MISTAKE
     struct elsewhere {};
     const auto writes = [](const event_view&, elsewhere&) {};
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | handle(writes);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | handle(writes);
 #else
     const auto writes = [](const event_view&, memory::transaction&) {};
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | handle(writes);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | handle(writes);
 #endif
     static_cast<void>(wired);
 }

@@ -14,16 +14,11 @@ void compose(sinew::memory::log& log, [[maybe_unused]] sinew::memory::store& db)
     const auto apply = [](const event_view&) {};
 #ifdef SINEW_MISTAKE
     const auto writes = [](const event_view&, memory::transaction&) {};
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | idempotent_by_nature()
-                 | handle(writes);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | idempotent_by_nature() |
+                 handle(writes);
 #else
     const auto writes = [](const event_view&, memory::transaction&) {};
-    auto wired = subscribe(log, {.topic = "t", .group = "g"})
-                 | halt()
-                 | once(db)
-                 | handle(writes);
+    auto wired = subscribe(log, {.topic = "t", .group = "g"}) | halt() | once(db) | handle(writes);
 #endif
     static_cast<void>(wired);
 }

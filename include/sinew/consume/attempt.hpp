@@ -218,10 +218,11 @@ template <class E>
             // The count stays until the offset is committed: another death before that must not
             // start it anew.
             d.guarded = false;
-            give_up(e, slot, {failure_class::permanent, "crash_loop",
-                              "the process died " + std::to_string(starts - 1) +
-                                  " times while it handled this event",
-                              std::nullopt});
+            give_up(e, slot,
+                    {failure_class::permanent, "crash_loop",
+                     "the process died " + std::to_string(starts - 1) +
+                         " times while it handled this event",
+                     std::nullopt});
             return false;
         }
     }
@@ -304,8 +305,9 @@ void attempt(E& e, slot_id slot) {
         return;
     }
     if (*parked) {
-        give_up(e, slot, {failure_class::permanent, "parked_behind",
-                          "an earlier event of its key is in the dead letters", std::nullopt});
+        give_up(e, slot,
+                {failure_class::permanent, "parked_behind",
+                 "an earlier event of its key is in the dead letters", std::nullopt});
         return;
     }
     if ((e.at(slot).suspect && !note_suspect(e, slot)) || !is_secured(e, slot) ||

@@ -100,8 +100,8 @@ public:
                 take(e.next_replay_look < e.store_gate ? e.store_gate : e.next_replay_look);
             }
         }
-        for (const auto gate : {e.store_gate, e.source_gate, e.unavailable_until,
-                                e.letters_until}) {
+        for (const auto gate :
+             {e.store_gate, e.source_gate, e.unavailable_until, e.letters_until}) {
             if (gate > e.now.steady) {
                 take(gate);
             }
@@ -256,8 +256,7 @@ struct handle_stage {
 template <class Parts, class Handler>
 consteval void check_whole() {
     using plan = plan<Parts, Handler>;
-    constexpr bool answers_failure =
-        !std::same_as<typename Parts::failure_type, no_failure_answer>;
+    constexpr bool answers_failure = !std::same_as<typename Parts::failure_type, no_failure_answer>;
     constexpr bool answers_duplicate =
         !std::same_as<typename Parts::duplicate_type, no_duplicate_answer>;
     static_assert(answers_failure,
@@ -269,7 +268,7 @@ consteval void check_whole() {
     if constexpr (answers_failure && answers_duplicate) {
         constexpr bool callable =
             plan::with_transaction || takes_event<Handler> || plan::with_ticket;
-        static_assert(callable || plan::has_once ,
+        static_assert(callable || plan::has_once,
                       "sinew: the handler cannot be called: without once(store) it takes "
                       "(const event_view&) or (const event_view&, ticket), and returns nothing "
                       "or an outcome; a transaction comes only from once(store)");

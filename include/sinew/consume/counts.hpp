@@ -21,18 +21,18 @@ struct consumer_counts {
     std::uint64_t given_back = 0;     ///< unfinished when their partition was taken away
     std::size_t in_flight = 0;        ///< held now
 
-    std::uint64_t replayed = 0;       ///< dead letters that were applied after all
-    std::uint64_t retries = 0;        ///< attempts that failed and will be repeated
-    std::uint64_t waits = 0;          ///< attempts that ran into something unavailable or unknown
-    std::uint64_t held = 0;           ///< had to wait for something before them in their sequence
-    std::uint64_t gaps = 0;           ///< gaps that were given up
-    std::uint64_t late = 0;           ///< came after their gap was given up
-    std::uint64_t ignored = 0;        ///< delivered twice within an epoch, or under an old one
-    std::uint64_t commits = 0;        ///< transactions of `once` that committed
+    std::uint64_t replayed = 0;  ///< dead letters that were applied after all
+    std::uint64_t retries = 0;   ///< attempts that failed and will be repeated
+    std::uint64_t waits = 0;     ///< attempts that ran into something unavailable or unknown
+    std::uint64_t held = 0;      ///< had to wait for something before them in their sequence
+    std::uint64_t gaps = 0;      ///< gaps that were given up
+    std::uint64_t late = 0;      ///< came after their gap was given up
+    std::uint64_t ignored = 0;   ///< delivered twice within an epoch, or under an old one
+    std::uint64_t commits = 0;   ///< transactions of `once` that committed
 
     [[nodiscard]] bool balances() const noexcept {
-        return received == applied + duplicates + skipped + discarded + dead_lettered +
-                               given_back + in_flight;
+        return received ==
+               applied + duplicates + skipped + discarded + dead_lettered + given_back + in_flight;
     }
 };
 

@@ -25,8 +25,8 @@ namespace sinew::detail {
 
 /// What is to be done with an event next.
 enum class duty : std::uint8_t {
-    handle,   ///< run the handler
-    resign,   ///< it can never be processed: dead letter, halt or discard
+    handle,  ///< run the handler
+    resign,  ///< it can never be processed: dead letter, halt or discard
 };
 
 /// How an event ended.
@@ -45,25 +45,25 @@ struct delivery {
     std::uint64_t sequence = 0;  ///< its place in its key's order; 0: it has none
     std::uint64_t gap_from = 0;  ///< its key may go on from here to `sequence`; 0: no gap
 
-    std::uint64_t run = 0;       ///< the ticket's number while the handler runs
-    std::uint64_t jitter = 0;    ///< the seed of its retry schedule
+    std::uint64_t run = 0;     ///< the ticket's number while the handler runs
+    std::uint64_t jitter = 0;  ///< the seed of its retry schedule
     retry_history past{};
     std::vector<failure_note> notes{};
-    duration took{};             ///< of its last attempt, where somebody measures
-    failure why{};               ///< the failure for which it resigns
+    duration took{};  ///< of its last attempt, where somebody measures
+    failure why{};    ///< the failure for which it resigns
 
     duty next = duty::handle;
     ending end = ending::applied;  ///< while provisional: how it will have ended
     bool keyed = false;
     bool claimed = false;
-    bool held = false;             ///< waits in the resequencer
-    bool out_of_order = false;     ///< its key has gone past it: it leaves the progress alone
-    bool suspect = false;          ///< may be what killed the process before
-    bool alone = false;            ///< gets a transaction of its own
-    bool needs_token = false;      ///< its next attempt is a retry, and the budget has to allow it
-    bool guarded = false;          ///< the attempt log knows that it began
-    bool in_doubt = false;         ///< a commit without an answer: it may be applied
-    bool replay = false;           ///< a dead letter, not from the source
+    bool held = false;          ///< waits in the resequencer
+    bool out_of_order = false;  ///< its key has gone past it: it leaves the progress alone
+    bool suspect = false;       ///< may be what killed the process before
+    bool alone = false;         ///< gets a transaction of its own
+    bool needs_token = false;   ///< its next attempt is a retry, and the budget has to allow it
+    bool guarded = false;       ///< the attempt log knows that it began
+    bool in_doubt = false;      ///< a commit without an answer: it may be applied
+    bool replay = false;        ///< a dead letter, not from the source
 
     [[nodiscard]] bool is_running() const noexcept { return run != 0; }
 };

@@ -155,8 +155,8 @@ template <class Parts, class Handler>
         line("last resort: ", one.dead_letter);
     }
     text += "limits\n    in flight:   " + std::to_string(options.in_flight_max) + " events, " +
-            std::to_string(options.in_flight_bytes_max) + " bytes\n    one event:   " +
-            std::to_string(options.event_bytes_max) + " bytes\n";
+            std::to_string(options.in_flight_bytes_max) +
+            " bytes\n    one event:   " + std::to_string(options.event_bytes_max) + " bytes\n";
     return text;
 }
 

@@ -142,24 +142,24 @@ struct engine {
     crash_loop_guard guard;
 
     moment now{};
-    steady_time (*stopwatch)() = nullptr;   ///< measures handlers for the observer
+    steady_time (*stopwatch)() = nullptr;  ///< measures handlers for the observer
     consumer_counts counts;
-    std::vector<slot_id> stalled;           ///< could not be offered to the resequencer yet
-    std::vector<completed_run> completed;   ///< answers by ticket, for the next step
+    std::vector<slot_id> stalled;             ///< could not be offered to the resequencer yet
+    std::vector<completed_run> completed;     ///< answers by ticket, for the next step
     std::optional<dead_letter_entry> replay;  ///< the one that is under way
     std::optional<slot_id> replay_slot;
     std::optional<halt_note> halted;
-    std::uint64_t runs = 0;                 ///< tickets given out so far
-    std::uint64_t offset_commits = 0;       ///< taken by the source so far
+    std::uint64_t runs = 0;            ///< tickets given out so far
+    std::uint64_t offset_commits = 0;  ///< taken by the source so far
     std::size_t open_tickets = 0;
     std::size_t open_suspects = 0;
-    steady_time store_gate = steady_time::min();        ///< the store is not asked before
+    steady_time store_gate = steady_time::min();         ///< the store is not asked before
     steady_time unavailable_until = steady_time::min();  ///< something is down, until tried again
     steady_time letters_until = steady_time::min();      ///< the dead-letter place is down
     steady_time source_gate = steady_time::min();        ///< the source is not asked before
     steady_time next_commit = steady_time::min();
     steady_time next_replay_look = steady_time::min();
-    std::optional<steady_time> next_purge;               ///< nothing before the first step
+    std::optional<steady_time> next_purge;  ///< nothing before the first step
     std::uint32_t source_failures = 0;
     std::uint32_t store_failures = 0;
     const char* pause_reason = nullptr;
@@ -197,8 +197,8 @@ struct engine {
     [[nodiscard]] event_note note_of(slot_id slot, const failure* why = nullptr) {
         const auto& d = table[slot];
         const event_view e = view(slot);
-        event_note note{options.group, options.topic, d.where, e.id, e.source, e.type,
-                        d.past.attempts, d.took, {}, {}, {}, {}};
+        event_note note{options.group,   options.topic, d.where, e.id, e.source, e.type,
+                        d.past.attempts, d.took,        {},      {},   {},       {}};
         if (const auto time = parse_time(e.time)) {
             note.event_age = now.wall - *time;
         }

@@ -78,12 +78,13 @@ outcome call_around(no_around&, const event_view&, Next&& next) {
 }
 
 template <class Outer, class F, class Next>
-outcome call_around(around_chain<Outer, around_stage<F>>& chain, const event_view& e,
-                    Next&& next) {
+outcome call_around(around_chain<Outer, around_stage<F>>& chain, const event_view& e, Next&& next) {
     return call_around(chain.outer, e, [&]() -> outcome {
         const auto inner = [&next]() -> outcome { return next(); };
         static_assert(
-            requires { { chain.inner.call(e, inner) } -> std::convertible_to<outcome>; },
+            requires {
+                { chain.inner.call(e, inner) } -> std::convertible_to<outcome>;
+            },
             "sinew: what stands in around takes (const event_view&, auto next) and returns an "
             "outcome: next() or its own");
         return chain.inner.call(e, inner);
@@ -108,8 +109,8 @@ outcome call_typed(F& f, const T& value, const event_view& e, Tx&... tx) {
 template <class T, class Codec, class F>
 class typed_handler {
     template <class Tx>
-    static constexpr bool with_tx = std::invocable<F&, const T&, const event_view&, Tx&> ||
-                                    std::invocable<F&, const T&, Tx&>;
+    static constexpr bool with_tx =
+        std::invocable<F&, const T&, const event_view&, Tx&> || std::invocable<F&, const T&, Tx&>;
     static constexpr bool alone =
         std::invocable<F&, const T&, const event_view&> || std::invocable<F&, const T&>;
 
@@ -174,7 +175,8 @@ class type_router {
     template <class Tx>
     static constexpr bool some_answer =
         ((answers<decltype(Branches::f), const event_view&, Tx&> ||
-          answers<decltype(Branches::f), const event_view&>) && ...) &&
+          answers<decltype(Branches::f), const event_view&>) &&
+         ...) &&
         (answers<decltype(Branches::f), const event_view&, Tx&> || ...);
 
 public:

@@ -25,13 +25,13 @@ struct partition {
     partition_id id = 0;
     partition_state state = partition_state::gone;
     offset_tracker tracker;
-    steady_time until = never;        ///< of the revocation
-    log_offset committed = -1;        ///< the last offset that the source has taken
-    std::size_t beyond = 0;           ///< records delivered beyond what the source has taken
-    std::size_t running = 0;          ///< handlers under way
-    bool noted = false;               ///< the attempt log knows that it is ours
-    bool paused = false;              ///< its window is full
-    bool refused = false;             ///< the last commit did not work
+    steady_time until = never;  ///< of the revocation
+    log_offset committed = -1;  ///< the last offset that the source has taken
+    std::size_t beyond = 0;     ///< records delivered beyond what the source has taken
+    std::size_t running = 0;    ///< handlers under way
+    bool noted = false;         ///< the attempt log knows that it is ours
+    bool paused = false;        ///< its window is full
+    bool refused = false;       ///< the last commit did not work
 
     partition(partition_id number, std::size_t window_max) : id(number), tracker(window_max) {}
 };

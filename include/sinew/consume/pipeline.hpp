@@ -64,9 +64,10 @@ consteval void check_place() {
                       "sinew: retry stands after dead_letter, halt or discard, and before once, "
                       "and once only; move it between them");
     } else if constexpr (at == stage_kind::duplicate) {
-        static_assert(last < at,
-                      "sinew: once, deduplicate, idempotent_by_nature or at_most_once stands after "
-                      "retry and before around and handle, and there is one of them; move it there");
+        static_assert(
+            last < at,
+            "sinew: once, deduplicate, idempotent_by_nature or at_most_once stands after "
+            "retry and before around and handle, and there is one of them; move it there");
     }
 }
 
@@ -97,11 +98,10 @@ auto join_parts(From&& from, Observer&& observe, Sequence&& sequence, Failure&& 
                                  std::remove_cvref_t<Sequence>, std::remove_cvref_t<Failure>,
                                  std::remove_cvref_t<Retry>, std::remove_cvref_t<Duplicate>,
                                  std::remove_cvref_t<Around>>;
-    return pipeline_of<parts>(parts{std::forward<From>(from), std::forward<Observer>(observe),
-                                    std::forward<Sequence>(sequence),
-                                    std::forward<Failure>(failure), std::forward<Retry>(retry),
-                                    std::forward<Duplicate>(duplicate),
-                                    std::forward<Around>(around)});
+    return pipeline_of<parts>(parts{
+        std::forward<From>(from), std::forward<Observer>(observe), std::forward<Sequence>(sequence),
+        std::forward<Failure>(failure), std::forward<Retry>(retry),
+        std::forward<Duplicate>(duplicate), std::forward<Around>(around)});
 }
 
 /// The pipeline with one more stage in its place.
@@ -122,8 +122,8 @@ auto put_stage(Parts&& p, Stage&& s) {
                               std::move(p.around));
     } else if constexpr (at == stage_kind::retry) {
         return join_parts<at>(std::move(p.from), std::move(p.observe), std::move(p.sequence),
-                              std::move(p.failure), std::forward<Stage>(s),
-                              std::move(p.duplicate), std::move(p.around));
+                              std::move(p.failure), std::forward<Stage>(s), std::move(p.duplicate),
+                              std::move(p.around));
     } else if constexpr (at == stage_kind::duplicate) {
         return join_parts<at>(std::move(p.from), std::move(p.observe), std::move(p.sequence),
                               std::move(p.failure), std::move(p.retry), std::forward<Stage>(s),
@@ -141,10 +141,9 @@ auto put_stage(Parts&& p, Stage&& s) {
 /// Starts a pipeline; used by `subscribe`.
 template <class From>
 [[nodiscard]] auto pipeline(From from) {
-    return detail::join_parts<stage_kind::subscribe>(std::move(from), no_observer{},
-                                                     no_sequence{}, no_failure_answer{},
-                                                     no_retry{}, no_duplicate_answer{},
-                                                     no_around{});
+    return detail::join_parts<stage_kind::subscribe>(std::move(from), no_observer{}, no_sequence{},
+                                                     no_failure_answer{}, no_retry{},
+                                                     no_duplicate_answer{}, no_around{});
 }
 
 /// Adds a stage. Which stage may follow which is checked here; what may be missing is checked by

@@ -53,8 +53,7 @@ void finish_replay(E& e, slot_id slot, ending end) {
         if (end == ending::duplicate || !e.letters_share_store()) {
             try {
                 static_cast<void>(e.parts.failure.place.move(e.replay->number, e.replay->version,
-                                                             dead_letter_state::resolved,
-                                                             nullptr));
+                                                             dead_letter_state::resolved, nullptr));
             } catch (const error&) {
                 // It stays "replaying", is taken up again after its lease, and found applied.
             }
@@ -97,8 +96,8 @@ template <class E>
     if (e.parts.failure.options.following == following::pass || key.empty()) {
         return false;
     }
-    for (const auto state : {dead_letter_state::waiting, dead_letter_state::requested,
-                             dead_letter_state::replaying}) {
+    for (const auto state :
+         {dead_letter_state::waiting, dead_letter_state::requested, dead_letter_state::replaying}) {
         dead_letter_filter filter{.consumer = e.options.group, .key = key, .state = state};
         const auto first = e.parts.failure.place.find(filter, 0, 1);
         if (!first.empty() && first.front().number < entry.number) {
@@ -131,8 +130,8 @@ template <class E>
         const failure_note note{e.now.wall, failure_class::permanent, entry->letter.attempts,
                                 "blocked_by_earlier",
                                 "an earlier dead letter of its key has to be replayed first"};
-        static_cast<void>(place.move(entry->number, entry->version, dead_letter_state::waiting,
-                                     &note));
+        static_cast<void>(
+            place.move(entry->number, entry->version, dead_letter_state::waiting, &note));
         e.next_replay_look = e.now.steady;
         return std::nullopt;
     }

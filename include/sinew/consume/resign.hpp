@@ -84,11 +84,10 @@ template <class E>
         // Where letters are written outside of this transaction, a crash can leave a letter whose
         // event is delivered again: only the id tells then that it was replayed in between. Where
         // they are written in it, a replay goes by its entry's compare-and-swap.
-        const bool sequence_tells =
-            a.sequence != 0 && by == duplicates::automatic && together;
+        const bool sequence_tells = a.sequence != 0 && by == duplicates::automatic && together;
         const bool has_identity = !event.id.empty() && !event.source.empty();
-        a.by_id = remembers && has_identity &&
-                  (d.replay ? !together : !a.by_offset && !sequence_tells);
+        a.by_id =
+            remembers && has_identity && (d.replay ? !together : !a.by_offset && !sequence_tells);
     }
     return a;
 }
@@ -145,8 +144,9 @@ void commit_alone(E& e, slot_id slot) {
         case commit_result::unknown:
             e.unit.forget_members();
             d.in_doubt = true;
-            fail(e, slot, {failure_class::unknown, "commit_unknown",
-                           "the store did not answer whether it committed", std::nullopt});
+            fail(e, slot,
+                 {failure_class::unknown, "commit_unknown",
+                  "the store did not answer whether it committed", std::nullopt});
             return;
     }
 }
@@ -189,8 +189,9 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
                 if constexpr (E::plan_type::has_sequence) {
                     e.order.settled(d.key);
                 }
-                give_up(e, slot, {failure_class::permanent, "late",
-                                  "its key went on without it", std::nullopt});
+                give_up(
+                    e, slot,
+                    {failure_class::permanent, "late", "its key went on without it", std::nullopt});
                 return;
         }
         if (!answer.is_done() && answer.verdict() != verdict::skip) {
@@ -232,12 +233,12 @@ template <class E>
 [[nodiscard]] dead_letter_record letter_of(E& e, slot_id slot) {
     auto& d = e.at(slot);
     dead_letter_record letter{.consumer = e.options.group,
-                       .topic = e.options.topic,
-                       .where = d.where,
-                       .original = to_event(e.view(slot)),
-                       .reason = {},
-                       .kind = d.why.kind,
-                       .attempts = d.past.attempts};
+                              .topic = e.options.topic,
+                              .where = d.where,
+                              .original = to_event(e.view(slot)),
+                              .reason = {},
+                              .kind = d.why.kind,
+                              .attempts = d.past.attempts};
     for (const auto& note : d.notes) {
         letter.add(note);
     }

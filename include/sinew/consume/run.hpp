@@ -5,10 +5,10 @@
 
 #include <sinew/core/time.hpp>
 
+#include <time.h>
 #include <concepts>
 #include <cstdint>
 #include <string_view>
-#include <time.h>
 
 namespace sinew {
 
@@ -28,9 +28,9 @@ struct run_options {
 
 /// How a run ended.
 enum class run_end : std::uint8_t {
-    stopped,   ///< as it was told: everything finished is committed
-    cut_off,   ///< told so, but handlers had not finished in time: their events come again
-    halted,    ///< by `halt()`: see the consumer's `halted()`
+    stopped,  ///< as it was told: everything finished is committed
+    cut_off,  ///< told so, but handlers had not finished in time: their events come again
+    halted,   ///< by `halt()`: see the consumer's `halted()`
 };
 
 [[nodiscard]] constexpr std::string_view to_string(run_end end) noexcept {

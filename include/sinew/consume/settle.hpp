@@ -148,8 +148,8 @@ bool settle(E& e) {
         if (!e.unit.is_open()) {
             return true;
         }
-        const commit_result result = e.unit.close(
-            e.options.group, e.options.topic, [&e](partition_id id) {
+        const commit_result result =
+            e.unit.close(e.options.group, e.options.topic, [&e](partition_id id) {
                 const auto* p = e.places.find(id);
                 return p == nullptr ? log_offset{-1} : p->committed;
             });
@@ -266,8 +266,7 @@ void purge_inbox(E& e) {
             if (!e.next_purge) {
                 e.next_purge = later(e.now.steady, o.purge_interval);
             }
-            if (e.now.steady < *e.next_purge || e.unit.is_open() ||
-                e.now.steady < e.store_gate) {
+            if (e.now.steady < *e.next_purge || e.unit.is_open() || e.now.steady < e.store_gate) {
                 return;
             }
             e.next_purge = later(e.now.steady, o.purge_interval);
@@ -296,8 +295,7 @@ void end_partition(E& e, partition& p) {
 template <class E>
 void leave_partitions(E& e) {
     for (auto& p : e.places) {
-        if (p.state != partition_state::leaving ||
-            (p.running != 0 && e.now.steady < p.until)) {
+        if (p.state != partition_state::leaving || (p.running != 0 && e.now.steady < p.until)) {
             continue;
         }
         settle(e);

@@ -14,14 +14,14 @@ namespace sinew {
 
 /// The places of a pipeline, from left to right.
 enum class stage_kind : std::uint8_t {
-    subscribe,    ///< where events come from
-    observe,      ///< who is told
-    sequence,     ///< what if events come out of order?
-    failure,      ///< what if one can never be processed? `dead_letter`, `halt` or `discard`
-    retry,        ///< what if it fails?
-    duplicate,    ///< what if it comes twice? `once`, `idempotent_by_nature`, ...
-    around,       ///< what should happen around each attempt? (any number of them)
-    handle,       ///< what to do
+    subscribe,  ///< where events come from
+    observe,    ///< who is told
+    sequence,   ///< what if events come out of order?
+    failure,    ///< what if one can never be processed? `dead_letter`, `halt` or `discard`
+    retry,      ///< what if it fails?
+    duplicate,  ///< what if it comes twice? `once`, `idempotent_by_nature`, ...
+    around,     ///< what should happen around each attempt? (any number of them)
+    handle,     ///< what to do
 };
 
 /// A `stage` can stand to the right of `|`.

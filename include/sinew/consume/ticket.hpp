@@ -28,8 +28,8 @@ private:
 
 /// What a completion did.
 enum class completion : std::uint8_t {
-    taken,    ///< the event goes on as the outcome says
-    stale,    ///< it was completed before, or it is not ours any more: nothing changed
+    taken,  ///< the event goes on as the outcome says
+    stale,  ///< it was completed before, or it is not ours any more: nothing changed
 };
 
 }  // namespace sinew

@@ -24,8 +24,8 @@ namespace sinew::triage {
 /// How a change of one entry ended.
 enum class change : std::uint8_t {
     done,
-    not_found,       ///< there is no entry of that number
-    not_in_state,    ///< it is being replayed, resolved or discarded already
+    not_found,     ///< there is no entry of that number
+    not_in_state,  ///< it is being replayed, resolved or discarded already
     changed_meanwhile,
 };
 
@@ -49,8 +49,7 @@ struct tally {
 template <dead_letter_store Store>
 [[nodiscard]] std::vector<dead_letter_entry> list(Store&& store,
                                                   const dead_letter_filter& filter = {},
-                                                  std::int64_t after = 0,
-                                                  std::size_t limit = 100) {
+                                                  std::int64_t after = 0, std::size_t limit = 100) {
     return store.find(filter, after, limit);
 }
 

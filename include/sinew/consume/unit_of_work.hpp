@@ -45,7 +45,7 @@ struct application {
     position where;
     std::uint64_t sequence = 0;  ///< 0: by id or offset
     std::uint64_t gap_from = 0;
-    bool by_id = true;           ///< write the identity down
+    bool by_id = true;  ///< write the identity down
     bool by_offset = false;
 };
 
@@ -219,10 +219,8 @@ private:
                 return one;
             }
         }
-        touched_.push_back({a.where.partition,
-                            tx_->offsets(a.consumer, a.topic, a.where.partition),
-                            {},
-                            false});
+        touched_.push_back(
+            {a.where.partition, tx_->offsets(a.consumer, a.topic, a.where.partition), {}, false});
         return touched_.back();
     }
 

@@ -37,7 +37,7 @@ struct event_note {
     std::string_view id;
     std::string_view source;
     std::string_view type;
-    std::uint32_t attempt = 0;  ///< attempts that failed so far, and count
+    std::uint32_t attempt = 0;            ///< attempts that failed so far, and count
     duration took{};                      ///< of the handler, where it ran
     std::optional<duration> event_age{};  ///< since the event's `time`, where it has one
     std::string_view reason{};            ///< where something went wrong, or was skipped
