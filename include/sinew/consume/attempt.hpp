@@ -64,15 +64,18 @@ void start_by_ticket(E& e, slot_id slot) {
     }
     const event_view event = e.view(slot);
     outcome started = outcome::done();
+    bool has_ticket = false;
     try {
         started = call_around(e.parts.around, event, [&]() -> outcome {
+            has_ticket = true;
             e.handler(event, ticket(slot, d.run));
             return outcome::done();
         });
     } catch (...) {
         started = outcome::failed(classify(e));
     }
-    if (!started.is_done() && d.run != 0) {
+    // Without a ticket out, or after a failure, nobody else will answer.
+    if ((!started.is_done() || !has_ticket) && d.run != 0) {
         d.run = 0;
         e.completed.push_back({slot, std::move(started)});
     }
@@ -95,7 +98,14 @@ void take_answer(E& e, slot_id slot, outcome answer) {
     const bool ends = answer.is_done() || answer.verdict() == verdict::skip;
     release_claim(e, slot, ends);
     if (!ends) {
-        fail(e, slot, std::move(answer).why());
+        if constexpr (E::plan_type::forgets) {
+            // Whatever the class of the failure: the handler has run, and does not run again.
+            e.at(slot).past.failed(answer.why().kind, e.now.steady);
+            note_failure(e, slot, answer.why());
+            give_up(e, slot, std::move(answer).why());
+        } else {
+            fail(e, slot, std::move(answer).why());
+        }
         return;
     }
     const ending end = answer.is_done() ? ending::applied : ending::skipped;
@@ -125,7 +135,8 @@ void take_completed(E& e) {
         if (held) {
             take_answer(e, slot, std::move(answer));
         } else {
-            release_claim(e, slot, false);
+            release_claim(e, slot, answer.is_done() || answer.verdict() == verdict::skip);
+            end_guarded_run(e, slot);
             give_back(e, slot);
         }
     }
@@ -141,7 +152,7 @@ template <class E>
         d.claim = digest_of(e.secret, e.options.group, event.source, event.id);
         duration age = duration::zero();
         if (const auto time = parse_time(event.time); time && *time < e.now.wall) {
-            age = e.now.wall - *time;
+            age = wall_between(*time, e.now.wall);
         }
         switch (e.window.claim(d.claim, e.now.steady, age)) {
             case claim_result::fresh:
@@ -199,6 +210,9 @@ template <class E>
         auto& d = e.at(slot);
         if (!settle_before(e, slot)) {
             return false;
+        }
+        if (d.guarded) {
+            return true;
         }
         std::uint32_t starts = 0;
         try {
@@ -267,15 +281,27 @@ template <class E>
         if (d.replay || p->committed >= d.where.offset) {
             return true;
         }
-        try {
-            if (commit_offset(e, *p)) {
-                return true;
-            }
-        } catch (const error&) {
-            // Not committed, so not handled; tried again below.
+        if (e.now.steady < e.source_gate) {
+            e.queue.retry_at(slot, e.source_gate);
+            return false;
         }
-        e.queue.retry_at(slot, later(e.now.steady, e.policy.options().base));
-        return false;
+        static_cast<void>(p->tracker.finish(d.where.offset, d.epoch));
+        bool refused = false;
+        try {
+            refused = !commit_offset(e, *p);
+        } catch (const error&) {
+            refused = true;
+        }
+        if (refused) {
+            e.source_gate = later(e.now.steady, e.policy.options().base);
+        }
+        if (refused || p->committed < d.where.offset) {
+            // Not committed, so not handled: the source refused, or an earlier event has to come
+            // first.
+            e.queue.retry_at(slot, refused ? e.source_gate : later(e.now.steady, backoff_floor));
+            return false;
+        }
+        return true;
     } else {
         return true;
     }
@@ -347,7 +373,9 @@ template <class E>
 template <class E>
 std::size_t dispatch(E& e) {
     std::size_t taken = 0;
-    while (taken < e.options.step_events_max && !e.halted && e.now.steady >= e.store_gate) {
+    const steady_time until = later(e.now.steady, e.options.step_time_max);
+    while (taken < e.options.step_events_max && !e.halted && e.now.steady >= e.store_gate &&
+           e.now.steady < until) {
         if (waits_for_tickets(e)) {
             break;
         }
@@ -365,6 +393,12 @@ std::size_t dispatch(E& e) {
             resign(e, *slot);
         }
         settle_if_full(e);
+        // Handlers take time: deadlines and retries count from now on, and the source wants to be
+        // polled before a lease is over.
+        if (e.stopwatch != nullptr) {
+            const steady_time passed = e.stopwatch();
+            e.now.steady = passed > e.now.steady ? passed : e.now.steady;
+        }
     }
     return taken;
 }
@@ -381,7 +415,7 @@ std::size_t end_pauses(E& e) {
         return 0;
     }
     const std::size_t taken = dispatch(e);
-    if (taken < e.options.step_events_max) {
+    if (taken < e.options.step_events_max || !e.queue.has_ready(e.now.steady)) {
         for (steady_time* until : {&e.unavailable_until, &e.letters_until}) {
             *until = is_over(*until) ? steady_time::min() : *until;
         }

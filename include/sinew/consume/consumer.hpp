@@ -179,8 +179,8 @@ public:
         return engine_.halted;
     }
 
-    /// Gives a clock by which the observer's `took` is measured; without one it stays zero. `run`
-    /// gives that of the machine.
+    /// Gives the clock of which `now` is a reading, for use within a step: handlers take time. With
+    /// it the observer's `took` is measured and `step_time_max` holds; `run` gives the machine's.
     void measure_with(steady_time (*stopwatch)()) noexcept { engine_.stopwatch = stopwatch; }
 
     [[nodiscard]] const consumer_counts& counts() const noexcept { return engine_.counts; }
@@ -219,7 +219,7 @@ private:
         for (auto& p : e.places) {
             if (p.state == detail::partition_state::ours && !p.noted &&
                 e.now.steady >= e.store_gate) {
-                detail::intake_listener<engine_type>{e}.note_assigned(p);
+                detail::intake_listener<engine_type>{e}.note_assigned(p, false);
                 if (!p.noted) {
                     e.store_gate = later(e.now.steady, e.policy.options().base);
                 }

@@ -101,6 +101,7 @@ struct engine {
         : parts(std::move(all)),
           handler(std::move(f)),
           options(parts.from.options),
+          stream(options.group + '/' + options.topic),
           random(options.seed != 0 ? options.seed : entropy_seed()),
           secret{random(), random()},
           table(options.in_flight_max, options.in_flight_bytes_max),
@@ -127,6 +128,7 @@ struct engine {
     Parts parts;
     Handler handler;
     subscription_options options;
+    std::string stream;  ///< by which a key's progress is kept: one group may read several topics
     splitmix64 random;
     hash_seed secret;
 
@@ -142,7 +144,7 @@ struct engine {
     crash_loop_guard guard;
 
     moment now{};
-    steady_time (*stopwatch)() = nullptr;  ///< measures handlers for the observer
+    steady_time (*stopwatch)() = nullptr;  ///< tells the time within a step
     consumer_counts counts;
     std::vector<slot_id> stalled;             ///< could not be offered to the resequencer yet
     std::vector<completed_run> completed;     ///< answers by ticket, for the next step
@@ -200,7 +202,7 @@ struct engine {
         event_note note{options.group,   options.topic, d.where, e.id, e.source, e.type,
                         d.past.attempts, d.took,        {},      {},   {},       {}};
         if (const auto time = parse_time(e.time)) {
-            note.event_age = now.wall - *time;
+            note.event_age = wall_between(*time, now.wall);
         }
         if (why != nullptr) {
             note.reason = why->reason;

@@ -16,7 +16,7 @@ namespace sinew::detail {
 /// The lane of an event: those that must not overtake each other share one.
 template <class E>
 [[nodiscard]] std::optional<std::uint64_t> lane_of(E& e, const typename E::delivery_type& d) {
-    if (e.options.ordering == ordering::by_partition && !d.replay) {
+    if (e.options.ordering == ordering::by_partition) {
         return d.where.partition;
     }
     if (e.options.ordering == ordering::none || !d.keyed) {
@@ -39,22 +39,26 @@ void queue_to_resign(E& e, slot_id slot, std::string reason, std::string detail)
     queue_up(e, slot);
 }
 
-/// What is no event, or is too large, goes into its lane to resign. Answers whether it did.
+/// Finds what makes an event unusable. It takes its way all the same, so that its key's order and
+/// progress hold, and resigns when its turn comes.
 template <class E>
-[[nodiscard]] bool resigns_at_once(E& e, slot_id slot, std::optional<defect> problem) {
-    const std::size_t bytes = e.at(slot).bytes;
+void look_for_problems(E& e, slot_id slot, std::optional<defect> problem) {
+    auto& d = e.at(slot);
     if (!problem) {
         problem = find_defect(e.view(slot));
     }
     if (problem) {
-        queue_to_resign(e, slot, std::string(problem->reason), std::string(problem->detail));
-    } else if (bytes > e.options.event_bytes_max) {
-        queue_to_resign(e, slot, "payload_too_large",
-                        "the event weighs " + std::to_string(bytes) +
-                            " bytes; event_bytes_max is " +
-                            std::to_string(e.options.event_bytes_max));
+        d.why = {failure_class::permanent, std::string(problem->reason),
+                 std::string(problem->detail), std::nullopt};
+    } else if (d.bytes > e.options.event_bytes_max) {
+        d.why = {failure_class::permanent, "payload_too_large",
+                 "the event weighs " + std::to_string(d.bytes) + " bytes; event_bytes_max is " +
+                     std::to_string(e.options.event_bytes_max),
+                 std::nullopt};
+    } else {
+        return;
     }
-    return problem || bytes > e.options.event_bytes_max;
+    d.next = duty::resign;
 }
 
 /// The event's key has gone past it: it can be a duplicate, or too late. Answers whether `standing`
@@ -82,7 +86,7 @@ template <class E>
 [[nodiscard]] std::optional<key_progress> look_up(E& e, slot_id slot) {
     if constexpr (E::plan_type::has_once) {
         try {
-            return e.unit.store().progress(e.options.group, e.view(slot).partitionkey,
+            return e.unit.store().progress(e.stream, e.view(slot).partitionkey,
                                            e.call_deadline());
         } catch (const error&) {
             close_store_gate(e);
@@ -146,14 +150,40 @@ template <class E>
     return true;
 }
 
+/// Whether an event of the same key and partition that was read under an epoch before is under way
+/// still. Whether it ends here is not decided yet, so the resequencer must not take what was
+/// delivered anew for a copy of it.
+template <class E>
+[[nodiscard]] bool waits_for_older_run(E& e, const typename E::delivery_type& d) {
+    const auto* p = e.places.find(d.where.partition);
+    if (p == nullptr || p->older == 0) {
+        return false;
+    }
+    for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+        const auto& other = e.at(slot);
+        if (other.message && other.epoch != d.epoch && other.key == d.key &&
+            other.where.partition == d.where.partition) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// Takes an event on its way to its lane. False: it has to be offered again.
 template <class E>
 [[nodiscard]] bool admit(E& e, slot_id slot) {
     if constexpr (E::plan_type::has_sequence) {
         auto& d = e.at(slot);
         if (d.keyed) {
+            if (waits_for_older_run(e, d)) {
+                return false;
+            }
             const event_view event = e.view(slot);
             const auto number = parse_sequence(event.sequence);
+            if (!number && d.next == duty::resign) {
+                queue_up(e, slot);
+                return true;
+            }
             if (!number) {
                 const bool missing = event.sequence.empty();
                 queue_to_resign(e, slot, missing ? "sequence_missing" : "sequence_malformed",
@@ -176,7 +206,11 @@ struct intake_listener {
 
     void assigned(assignment a) {
         auto& p = e.places.assign(a.partition, a.epoch);
-        note_assigned(p);
+        for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+            const auto& d = e.at(slot);
+            p.older += d.message && d.where.partition == p.id ? 1U : 0U;
+        }
+        note_assigned(p, true);
         e.tell([&](auto& o) { o.on_assigned(e.note_of(p)); });
     }
 
@@ -221,17 +255,16 @@ struct intake_listener {
             return;
         }
         ++p->beyond;
-        if constexpr (E::plan_type::forgets) {
-            static_cast<void>(p->tracker.finish(where.offset, m.epoch()));
-        }
         take_on(*p, where, std::move(m));
     }
 
     /// Tells the attempt log that the partition is ours. While the log is down, everything in the
     /// partition is a suspect.
-    void note_assigned(partition& p) {
+    void note_assigned(partition& p, bool at_first) {
         if constexpr (E::plan_type::guards) {
-            settle(e);
+            if (!settle(e)) {
+                return_queued(e);
+            }
             bool predecessor_died = true;
             try {
                 predecessor_died = e.attempts.opened(e.options.group, e.options.topic, p.id);
@@ -239,7 +272,9 @@ struct intake_listener {
             } catch (const error&) {
                 p.noted = false;
             }
-            e.guard.opened(p.id, predecessor_died);
+            if (at_first) {
+                e.guard.opened(p.id, predecessor_died);
+            }
         } else {
             p.noted = true;
         }
@@ -266,8 +301,8 @@ private:
             d.keyed = true;
             d.key = digest_of(e.secret, event.partitionkey);
         }
-        if (!resigns_at_once(e, slot, d.message->broken()) &&
-            (!e.stalled.empty() || !admit(e, slot))) {
+        look_for_problems(e, slot, d.message->broken());
+        if (!e.stalled.empty() || !admit(e, slot)) {
             e.stalled.push_back(slot);
         }
     }
@@ -345,6 +380,11 @@ void tell_pause(E& e, const char* reason) {
     }
 }
 
+/// How long a source is left alone that could not be polled. Not for long: whoever does not poll
+/// loses its membership.
+inline constexpr decorrelated_jitter source_backoff{std::chrono::milliseconds(50),
+                                                    std::chrono::seconds(1)};
+
 /// Polls the source, for at most as long as `until`.
 template <class E>
 void poll(E& e, steady_time until) {
@@ -366,7 +406,7 @@ void poll(E& e, steady_time until) {
             throw;
         }
         ++e.source_failures;
-        e.source_gate = later(e.now.steady, decorrelated_jitter{}(e.source_failures, e.secret.k0));
+        e.source_gate = later(e.now.steady, source_backoff(e.source_failures, e.secret.k0));
     }
 }
 

@@ -29,6 +29,7 @@ struct partition {
     log_offset committed = -1;  ///< the last offset that the source has taken
     std::size_t beyond = 0;     ///< records delivered beyond what the source has taken
     std::size_t running = 0;    ///< handlers under way
+    std::size_t older = 0;      ///< events under way that were read under an epoch before
     bool noted = false;         ///< the attempt log knows that it is ours
     bool paused = false;        ///< its window is full
     bool refused = false;       ///< the last commit did not work
@@ -65,6 +66,8 @@ public:
         entry->until = never;
         entry->committed = -1;
         entry->beyond = 0;
+        entry->running = 0;
+        entry->older = 0;
         entry->noted = false;
         entry->paused = false;
         entry->refused = false;

@@ -118,11 +118,25 @@ template <class E>
     return e.now.steady >= later(e.foreign_replay_since, e.parts.failure.options.replay_lease);
 }
 
+/// The letter of this consumer and topic that is being replayed, or else the first whose replay was
+/// asked for.
+template <class E>
+[[nodiscard]] std::optional<dead_letter_entry> next_replay(E& e) {
+    for (const auto state : {dead_letter_state::replaying, dead_letter_state::requested}) {
+        auto found = e.parts.failure.place.find(
+            {.consumer = e.options.group, .topic = e.options.topic, .state = state}, 0, 1);
+        if (!found.empty()) {
+            return std::move(found.front());
+        }
+    }
+    return std::nullopt;
+}
+
 /// Claims the next letter whose replay was asked for, if there is one.
 template <class E>
 [[nodiscard]] std::optional<dead_letter_entry> claim_replay(E& e) {
     auto& place = e.parts.failure.place;
-    auto entry = place.requested(e.options.group);
+    auto entry = next_replay(e);
     if (!entry || (entry->state == dead_letter_state::replaying && !is_abandoned(e, *entry))) {
         return std::nullopt;
     }
@@ -173,9 +187,8 @@ void look_for_replays(E& e) {
         }
         e.replay_slot = slot;
         count_in_flight(e);
-        if (!resigns_at_once(e, slot, std::nullopt)) {
-            queue_up(e, slot);
-        }
+        look_for_problems(e, slot, std::nullopt);
+        queue_up(e, slot);
     }
 }
 

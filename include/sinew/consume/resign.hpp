@@ -74,7 +74,8 @@ template <class E>
 [[nodiscard]] application application_of(E& e, slot_id slot, bool remembers) {
     const auto& d = e.at(slot);
     const event_view event = e.view(slot);
-    application a{e.options.group, e.options.topic, event.identity(), event.partitionkey, d.where};
+    application a{e.options.group, e.options.topic,    e.stream,
+                  event.identity(), event.partitionkey, d.where};
     a.sequence = d.out_of_order || d.replay ? 0 : d.sequence;
     a.gap_from = d.gap_from;
     if constexpr (E::plan_type::has_once) {
@@ -86,8 +87,8 @@ template <class E>
         // they are written in it, a replay goes by its entry's compare-and-swap.
         const bool sequence_tells = a.sequence != 0 && by == duplicates::automatic && together;
         const bool has_identity = !event.id.empty() && !event.source.empty();
-        a.by_id =
-            remembers && has_identity && (d.replay ? !together : !a.by_offset && !sequence_tells);
+        a.by_id = remembers && has_identity &&
+                  (!together || (!d.replay && !a.by_offset && !sequence_tells));
     }
     return a;
 }
@@ -151,6 +152,24 @@ void commit_alone(E& e, slot_id slot) {
     }
 }
 
+/// Another consumer of the group went on past the event in its key, while it waited here.
+template <class E>
+void overtaken_meanwhile(E& e, slot_id slot, ruling how) {
+    auto& d = e.at(slot);
+    d.out_of_order = true;
+    if constexpr (E::plan_type::has_sequence) {
+        e.order.settled(d.key);
+    }
+    ++e.counts.late;
+    e.tell([&](auto& o) { o.on_late(e.note_of(slot)); });
+    give_up(e, slot,
+            how == ruling::late
+                ? failure{failure_class::permanent, "late", "its key went on without it", {}}
+                : failure{failure_class::permanent, "uncertain",
+                          "its gap was given up and merged with others: it may have been applied",
+                          {}});
+}
+
 /// Does `body(transaction)` within the open transaction and writes down that the event has ended.
 /// `body` answers with an outcome and throws nothing; for `remembers` see `application_of`.
 template <class E, class Body>
@@ -172,7 +191,9 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
     outcome answer = outcome::done();
     try {
         e.unit.nest(alone);
-        switch (e.unit.rule(application_of(e, slot, remembers), first_sequence(e), e.now.wall)) {
+        const ruling ruled =
+            e.unit.rule(application_of(e, slot, remembers), first_sequence(e), e.now.wall);
+        switch (ruled) {
             case ruling::fresh:
                 answer = body(e.unit.transaction());
                 d.end = answer.verdict() == verdict::skip ? ending::skipped : end;
@@ -185,13 +206,7 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
             case ruling::late:
             case ruling::uncertain:
                 e.unit.undo();
-                d.out_of_order = true;
-                if constexpr (E::plan_type::has_sequence) {
-                    e.order.settled(d.key);
-                }
-                give_up(
-                    e, slot,
-                    {failure_class::permanent, "late", "its key went on without it", std::nullopt});
+                overtaken_meanwhile(e, slot, ruled);
                 return;
         }
         if (!answer.is_done() && answer.verdict() != verdict::skip) {
@@ -253,6 +268,10 @@ template <class E>
 /// Puts a letter where letters are written by themselves.
 template <class E>
 void bury_outside(E& e, slot_id slot) {
+    if (e.now.steady < e.letters_until) {
+        e.queue.retry_at(slot, e.letters_until);  // it is down: not asked again for each event
+        return;
+    }
     if (!settle_before(e, slot)) {
         return;
     }
@@ -310,8 +329,10 @@ void resign(E& e, slot_id slot) {
         return;
     }
     if constexpr (plan::halts) {
+        if (!settle_before(e, slot)) {
+            return;
+        }
         e.queue.retry_at(slot, never);
-        settle(e);
         e.halted = halt_note{d.where, d.why};
         e.tell([&](auto& o) { o.on_halted(e.note_of(slot, &d.why)); });
     } else if constexpr (plan::has_place) {

@@ -18,8 +18,13 @@ void count_in_flight(E& e) {
 
 template <class E>
 void forget_delivery(E& e, slot_id slot) {
-    if (e.at(slot).suspect) {
+    const auto& d = e.at(slot);
+    if (d.suspect) {
         --e.open_suspects;
+    }
+    auto* p = d.replay ? nullptr : e.places.find(d.where.partition);
+    if (p != nullptr && p->older != 0 && p->tracker.epoch() != d.epoch) {
+        --p->older;
     }
     e.table.close(slot);
     count_in_flight(e);
@@ -291,6 +296,9 @@ void end_partition(E& e, partition& p) {
     e.guard.closed(p.id);
 }
 
+template <class E>
+void return_queued(E& e);
+
 /// Gives back the partitions that are to leave and have nothing running, or no time left.
 template <class E>
 void leave_partitions(E& e) {
@@ -298,7 +306,9 @@ void leave_partitions(E& e) {
         if (p.state != partition_state::leaving || (p.running != 0 && e.now.steady < p.until)) {
             continue;
         }
-        settle(e);
+        if (!settle(e)) {
+            return_queued(e);
+        }
         const bool late = e.now.steady >= p.until;
         try {
             const bool committed = commit_offset(e, p);

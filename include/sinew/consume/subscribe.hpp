@@ -49,6 +49,9 @@ struct subscription_options {
     std::size_t window_max = 4096;
     /// How many events one `step` hands to the handler at most, before it looks around again.
     std::size_t step_events_max = 256;
+    /// How long one `step` hands events to the handler at most, where it can tell (`measure_with`,
+    /// as `run` does). Keep it far below the time after which the group gives a silent member up.
+    duration step_time_max = std::chrono::milliseconds(200);
     /// How long finished offsets may wait before they are committed to the source.
     duration commit_interval = std::chrono::milliseconds(200);
     /// How long one call to a port may take.
@@ -83,6 +86,9 @@ inline void check(const subscription_options& o) {
     }
     if (o.step_events_max == 0) {
         refuse("step_events_max", "has to be above 0");
+    }
+    if (o.step_time_max <= duration::zero()) {
+        refuse("step_time_max", "has to be above 0");
     }
     if (o.commit_interval < duration::zero() || o.call_timeout <= duration::zero()) {
         refuse("commit_interval or call_timeout", "is not a time to wait");

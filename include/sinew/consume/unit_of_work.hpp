@@ -7,6 +7,7 @@
 /// order in which they ran. What it knows of an event is read in the transaction itself, so that two
 /// consumers that meet over one event cannot both commit.
 
+#include <sinew/consume/classify.hpp>
 #include <sinew/consume/duplicates.hpp>
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/applied_offsets.hpp>
@@ -40,6 +41,7 @@ enum class ruling : std::uint8_t {
 struct application {
     std::string_view consumer;
     std::string_view topic;
+    std::string_view stream;  ///< whose keys have an order: the consumer and the topic
     event_identity who;
     std::string_view key;
     position where;
@@ -147,11 +149,19 @@ public:
     template <class CommittedThrough>
     [[nodiscard]] commit_result close(std::string_view consumer, std::string_view topic,
                                       CommittedThrough committed_through) {
-        for (auto& one : touched_) {
-            if (one.changed) {
-                one.offsets.raise(committed_through(one.partition));
-                tx_->set_offsets(consumer, topic, one.partition, one.offsets);
+        why_.reset();
+        try {
+            for (auto& one : touched_) {
+                if (one.changed) {
+                    one.offsets.raise(committed_through(one.partition));
+                    tx_->set_offsets(consumer, topic, one.partition, one.offsets);
+                }
             }
+        } catch (...) {
+            why_ = classify_current_exception();
+            why_->kind = failure_class::unavailable;
+            abandon();
+            return commit_result::aborted;
         }
         const commit_result result = tx_->commit();
         touched_.clear();
@@ -175,6 +185,9 @@ public:
     /// Why the last commit aborted, as far as the store says (`last_commit_failure()`). A store that
     /// does not say aborts for reasons of its own, and the event is not to blame.
     [[nodiscard]] failure why_aborted() const {
+        if (why_) {
+            return *why_;
+        }
         if constexpr (requires {
                           {
                               store_->last_commit_failure()
@@ -192,7 +205,7 @@ public:
 
 private:
     [[nodiscard]] ruling rule_by_sequence(const application& a, std::uint64_t first) {
-        key_progress progress = tx_->progress(a.consumer, a.key);
+        key_progress progress = tx_->progress(a.stream, a.key);
         if (!progress.is_known()) {
             progress = key_progress(first);
         }
@@ -209,7 +222,7 @@ private:
             case standing::expected: break;
         }
         progress.advance_past(a.sequence);
-        tx_->set_progress(a.consumer, a.key, progress);
+        tx_->set_progress(a.stream, a.key, progress);
         return ruling::fresh;
     }
 
@@ -228,6 +241,7 @@ private:
     std::optional<transaction_type> tx_;
     std::vector<slot_id> members_;
     std::vector<touched_partition> touched_;
+    std::optional<failure> why_;  ///< if it was aborted before the store was asked to commit
     key_progress seen_;
     steady_time opened_{};
     bool nested_ = false;

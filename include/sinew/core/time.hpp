@@ -19,6 +19,7 @@
 #include <chrono>
 #endif
 #include <concepts>
+#include <cstdint>
 
 namespace sinew {
 
@@ -58,6 +59,19 @@ struct machine_clock {
         };
     }
 };
+
+/// The time from `from` to `to`, which stops at the ends of what a `duration` can hold: stamps come
+/// from strangers.
+[[nodiscard]] constexpr duration wall_between(wall_time from, wall_time to) noexcept {
+    constexpr std::int64_t span_max = duration::max().count() / 1000;
+    const std::int64_t a = from.time_since_epoch().count();
+    const std::int64_t b = to.time_since_epoch().count();
+    const bool overflows = a < 0 ? b > INT64_MAX + a : b < INT64_MIN + a;
+    if (overflows || b - a > span_max || b - a < -span_max) {
+        return b < a ? duration::min() : duration::max();
+    }
+    return std::chrono::microseconds(b - a);
+}
 
 /// `at + by`, which stops at the ends of the scale instead of running over them.
 [[nodiscard]] constexpr steady_time later(steady_time at, duration by) noexcept {

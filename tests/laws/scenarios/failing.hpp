@@ -78,7 +78,7 @@ inline void would_work_the_next_time(trial& t) {
     w.produce(0, make_event("a", "a1"), fate::dead_lettered);
     w.produce(0, make_event("b", "b1"));
     w.consume("worker", [&failures](consumer_ports& p) {
-        const auto fails_twice = [&p, &failures](const event_view& e, transaction& tx) {
+        const auto fails_twice = [&failures](const event_view& e, transaction& tx) {
             tx.effect(e.partitionkey, e.id);
             if (e.id != "a1") {
                 return outcome::done();
