@@ -3,6 +3,7 @@
 /// @file
 /// From the lanes through the handler: each event whose turn it is gets its attempt.
 
+#include <sinew/consume/intake.hpp>
 #include <sinew/consume/resign.hpp>
 #include <sinew/core/outcome.hpp>
 #include <sinew/core/timestamp.hpp>
@@ -272,6 +273,21 @@ template <class E>
     }
 }
 
+/// What was read before an event, but comes after it in its lane, cannot be waited for: its offset
+/// is committed along.
+template <class E>
+void finish_those_behind(E& e, const typename E::delivery_type& d, partition& p) {
+    for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+        const auto& other = e.at(slot);
+        const bool same_lane = e.options.ordering == ordering::by_partition ||
+                               (d.keyed && other.keyed && other.key == d.key);
+        if (other.message && !other.replay && other.epoch == d.epoch && same_lane &&
+            other.where.partition == d.where.partition && other.where.offset < d.where.offset) {
+            static_cast<void>(p.tracker.finish(other.where.offset, d.epoch));
+        }
+    }
+}
+
 /// Under `at_most_once` the offset is committed before the handler runs.
 template <class E>
 [[nodiscard]] bool is_secured(E& e, slot_id slot) {
@@ -286,6 +302,10 @@ template <class E>
             return false;
         }
         static_cast<void>(p->tracker.finish(d.where.offset, d.epoch));
+        p->announced = p->announced < d.where.offset ? d.where.offset : p->announced;
+        if constexpr (E::plan_type::has_sequence) {
+            finish_those_behind(e, d, *p);
+        }
         bool refused = false;
         try {
             refused = !commit_offset(e, *p);
@@ -387,6 +407,8 @@ std::size_t dispatch(E& e) {
         const auto& d = e.at(*slot);
         if (!is_ours(e, d)) {
             give_back(e, *slot);
+        } else if (d.waits) {
+            admit_again(e, *slot);
         } else if (d.next == duty::handle) {
             attempt(e, *slot);
         } else {

@@ -57,6 +57,7 @@ struct delivery {
     bool keyed = false;
     bool claimed = false;
     bool held = false;          ///< waits in the resequencer
+    bool waits = false;         ///< in its lane, until an older run of its key has ended
     bool out_of_order = false;  ///< its key has gone past it: it leaves the progress alone
     bool suspect = false;       ///< may be what killed the process before
     bool alone = false;         ///< gets a transaction of its own

@@ -144,7 +144,8 @@ auto once(const Store&& db, once_options = {}) = delete;
 /// Says that applying an event twice is the same as applying it once, as with "set to 5".
 [[nodiscard]] constexpr auto idempotent_by_nature() noexcept { return detail::idempotent_stage{}; }
 
-/// Commits the offset before the handler runs: an event is applied once or not at all.
+/// Commits the offset before the handler runs: an event is applied once or not at all. Each event
+/// costs a commit to the source.
 [[nodiscard]] constexpr auto at_most_once() noexcept { return detail::at_most_once_stage{}; }
 
 }  // namespace sinew

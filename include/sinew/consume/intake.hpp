@@ -86,8 +86,7 @@ template <class E>
 [[nodiscard]] std::optional<key_progress> look_up(E& e, slot_id slot) {
     if constexpr (E::plan_type::has_once) {
         try {
-            return e.unit.store().progress(e.stream, e.view(slot).partitionkey,
-                                           e.call_deadline());
+            return e.unit.store().progress(e.stream, e.view(slot).partitionkey, e.call_deadline());
         } catch (const error&) {
             close_store_gate(e);
             e.unavailable_until = e.store_gate;
@@ -176,7 +175,9 @@ template <class E>
         auto& d = e.at(slot);
         if (d.keyed) {
             if (waits_for_older_run(e, d)) {
-                return false;
+                d.waits = true;
+                queue_up(e, slot);
+                return true;
             }
             const event_view event = e.view(slot);
             const auto number = parse_sequence(event.sequence);
@@ -197,6 +198,25 @@ template <class E>
     }
     queue_up(e, slot);
     return true;
+}
+
+/// The turn of an event that had to wait for an older run of its key: now it can be told what it is.
+template <class E>
+void admit_again(E& e, slot_id slot) {
+    if constexpr (E::plan_type::has_sequence) {
+        if (!settle_before(e, slot)) {
+            return;
+        }
+        if (waits_for_older_run(e, e.at(slot))) {
+            e.queue.retry_at(slot, later(e.now.steady, backoff_floor));
+            return;
+        }
+        e.at(slot).waits = false;
+        e.queue.finish(slot);
+        if (!e.stalled.empty() || !admit(e, slot)) {
+            e.stalled.push_back(slot);
+        }
+    }
 }
 
 /// What a poll tells the consumer.

@@ -27,6 +27,7 @@ struct partition {
     offset_tracker tracker;
     steady_time until = never;  ///< of the revocation
     log_offset committed = -1;  ///< the last offset that the source has taken
+    log_offset announced = -1;  ///< the last one that counts as finished before its handler ran
     std::size_t beyond = 0;     ///< records delivered beyond what the source has taken
     std::size_t running = 0;    ///< handlers under way
     std::size_t older = 0;      ///< events under way that were read under an epoch before
@@ -65,6 +66,7 @@ public:
         entry->tracker.start(epoch);
         entry->until = never;
         entry->committed = -1;
+        entry->announced = -1;
         entry->beyond = 0;
         entry->running = 0;
         entry->older = 0;
