@@ -74,7 +74,7 @@ template <class E>
 [[nodiscard]] application application_of(E& e, slot_id slot, bool remembers) {
     const auto& d = e.at(slot);
     const event_view event = e.view(slot);
-    application a{e.options.group, e.options.topic,    e.stream,
+    application a{e.options.group,  e.options.topic,    e.stream,
                   event.identity(), event.partitionkey, d.where};
     a.sequence = d.out_of_order || d.replay ? 0 : d.sequence;
     a.gap_from = d.gap_from;
@@ -165,7 +165,8 @@ void overtaken_meanwhile(E& e, slot_id slot, ruling how) {
     give_up(e, slot,
             how == ruling::late
                 ? failure{failure_class::permanent, "late", "its key went on without it", {}}
-                : failure{failure_class::permanent, "uncertain",
+                : failure{failure_class::permanent,
+                          "uncertain",
                           "its gap was given up and merged with others: it may have been applied",
                           {}});
 }
