@@ -124,21 +124,21 @@ TEST_CASE("sqlite balance: its rules hold whatever the file says") {
             const bool lives = was.member && alive.contains(*was.member);
             const bool over =
                 was.revoke_end && (*was.revoke_end <= start || *was.revoke_end > start + timeout);
-            RC_ASSERT(!is.member || alive.contains(*is.member));
+            RC_ASSERT((!is.member || alive.contains(*is.member)));
             RC_ASSERT(is.through == was.through);
             // A partition that its living member holds changes hands through a revocation alone.
             if (lives && !over) {
-                RC_ASSERT(is.member == was.member && is.epoch == was.epoch);
-                RC_ASSERT(!was.revoke_end || is.revoke_end == was.revoke_end);
+                RC_ASSERT((is.member == was.member && is.epoch == was.epoch));
+                RC_ASSERT((!was.revoke_end || is.revoke_end == was.revoke_end));
             } else if (is.member) {
-                RC_ASSERT(is.epoch == was.epoch + 1 && !is.revoke_end);
+                RC_ASSERT((is.epoch == was.epoch + 1 && !is.revoke_end));
             }
             const bool differs =
                 is.member != was.member || is.epoch != was.epoch || is.revoke_end != was.revoke_end;
-            RC_ASSERT(!differs || is.changed);
+            RC_ASSERT((!differs || is.changed));
         }
         for (const auto& row : after) {
-            RC_ASSERT(members.empty() || row.member.has_value());
+            RC_ASSERT((members.empty() || row.member.has_value()));
         }
         // The same rows give nothing more to do.
         auto again = after;
@@ -167,8 +167,8 @@ TEST_CASE("sqlite balance: its rules hold whatever the file says") {
         for (const auto one : members) {
             const auto found = counts.find(one);
             const std::size_t count = found == counts.end() ? 0 : found->second;
-            RC_ASSERT(count == rows.size() / members.size() ||
-                      count == rows.size() / members.size() + 1);
+            RC_ASSERT((count == rows.size() / members.size() ||
+                       count == rows.size() / members.size() + 1));
         }
     });
 }

@@ -57,7 +57,7 @@ TEST_CASE("attribute text is UTF-8") {
     STATIC_REQUIRE_FALSE(is_attribute_text("\xc3"));
     sinew::test::prop("what is no UTF-8 is no attribute text", [] {
         const std::string bytes = *sinew::test::any_bytes();
-        RC_ASSERT(is_utf8(bytes) || !is_attribute_text(bytes));
+        RC_ASSERT((is_utf8(bytes) || !is_attribute_text(bytes)));
     });
 }
 

@@ -86,7 +86,7 @@ TEST_CASE("whatever an event holds, it is printed as one line of UTF-8 of bounde
             const auto byte = static_cast<unsigned char>(text[i]);
             RC_ASSERT(byte >= 0x20);
             RC_ASSERT(byte != 0x7f);
-            RC_ASSERT(byte != 0xc2 || static_cast<unsigned char>(text[i + 1]) >= 0xa0);
+            RC_ASSERT((byte != 0xc2 || static_cast<unsigned char>(text[i + 1]) >= 0xa0));
         }
     });
     event e = order();

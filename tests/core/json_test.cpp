@@ -78,7 +78,7 @@ TEST_CASE("what is written is a CloudEvent that any reader accepts") {
         const auto json = nlohmann::json::parse(text.value());
         RC_ASSERT(json.at("specversion") == "1.0");
         RC_ASSERT(json.at("id") == e.id);
-        RC_ASSERT(!(json.contains("data") && json.contains("data_base64")));
+        RC_ASSERT((!(json.contains("data") && json.contains("data_base64"))));
         for (const auto& [name, value] : json.items()) {
             if (name == "data" || name == "data_base64") {
                 continue;

@@ -249,8 +249,8 @@ TEST_CASE("what a store kept wrongly is mended to the safe side") {
         };
         for (const auto n : *rc::gen::container<std::vector<std::uint64_t>>(20, any_number())) {
             if (n == 0 || n >= next) {
-                RC_ASSERT(n < next ||
-                          progress.stand(n) == (n == next ? standing::expected : standing::ahead));
+                RC_ASSERT((n < next || progress.stand(n) ==
+                                           (n == next ? standing::expected : standing::ahead)));
             } else if (holds(n)) {
                 RC_ASSERT(progress.stand(n) != standing::applied);
             } else {

@@ -46,7 +46,7 @@ TEST_CASE("the transport loses nothing, and delivers nothing more than twice") {
     sinew::test::prop("each event once or twice", [](std::uint64_t seed) {
         const auto events = *rc::gen::inRange<std::size_t>(0, 500);
         for (const int count : times(plan_deliveries(events, seed), events)) {
-            RC_ASSERT(count == 1 || count == 2);
+            RC_ASSERT((count == 1 || count == 2));
         }
     });
 }

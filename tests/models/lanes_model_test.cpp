@@ -249,8 +249,8 @@ void compare(std::size_t slots_max, const std::vector<command>& commands) {
         RC_ASSERT(queue.waiting_lanes() == waiting.size());
         RC_ASSERT(queue.next_due() ==
                   (waiting.empty() ? std::nullopt : std::optional(waiting.front().first)));
-        RC_ASSERT(queue.has_ready(now) ==
-                  (!naive.line.empty() || (!waiting.empty() && waiting.front().first <= now)));
+        RC_ASSERT((queue.has_ready(now) ==
+                   (!naive.line.empty() || (!waiting.empty() && waiting.front().first <= now))));
         RC_ASSERT(queue.size() == naive.count(std::nullopt));
         RC_ASSERT(queue.running() == naive.count(state::running));
         RC_ASSERT(queue.open_lanes() == naive.all.size());

@@ -68,7 +68,7 @@ struct checked_member {
         RC_ASSERT(m.where().offset > mine.last);
         // Nothing that the log holds lies between this one and the one before.
         log->visit("t", m.where().partition, [&](sinew::position where, const auto&) {
-            RC_ASSERT(where.offset <= mine.last || where.offset >= m.where().offset);
+            RC_ASSERT((where.offset <= mine.last || where.offset >= m.where().offset));
         });
         mine.last = m.where().offset;
         book->delivered[m.where().partition].insert(mine.last);
@@ -199,8 +199,8 @@ TEST_CASE("memory::log model: whatever happens to a group, its promises hold") {
             for (auto& one : members) {
                 if (one) {
                     const auto has = one->shares.size();
-                    RC_ASSERT(has == partitions / present ||
-                              (partitions % present != 0 && has == partitions / present + 1));
+                    RC_ASSERT((has == partitions / present ||
+                               (partitions % present != 0 && has == partitions / present + 1)));
                     for (auto& [partition, mine] : one->shares) {
                         RC_ASSERT(log.owner("t", "g", partition) == one->real.id());
                         RC_ASSERT(!mine.is_over);

@@ -408,7 +408,7 @@ private:
         const auto due = order_.next_due(now_);
         naive_.latest = now_;
         const auto first = naive_.next_deadline();
-        RC_ASSERT(due.has_value() == (first && *first <= now_));
+        RC_ASSERT((due.has_value() == (first && *first <= now_)));
         if (!due) {
             return;
         }

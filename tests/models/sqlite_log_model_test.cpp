@@ -266,8 +266,8 @@ TEST_CASE("sqlite::log model: whatever happens to a group, its promises hold") {
                     continue;
                 }
                 const auto has = one->shares.size();
-                RC_ASSERT(has == partitions / present ||
-                          (partitions % present != 0 && has == partitions / present + 1));
+                RC_ASSERT((has == partitions / present ||
+                           (partitions % present != 0 && has == partitions / present + 1)));
                 for (auto& [partition, mine] : one->shares) {
                     RC_ASSERT(!mine.is_over);
                     RC_ASSERT(!mine.revoked);

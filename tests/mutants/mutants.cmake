@@ -62,6 +62,8 @@ function(sinew_mutants)
             target_sources(${program} PRIVATE "${overlay}/${header}")
             target_include_directories(${program} BEFORE PRIVATE "${overlay}")
         endif()
+        # The probe shares its scenarios with the tests of the laws.
+        target_include_directories(${program} PRIVATE "${arg_ROOT}/tests")
         target_link_libraries(${program} PRIVATE ${arg_LINK})
         # A mutant may leave a parameter unused or code unreachable; that is not what is tested.
         target_compile_options(${program} PRIVATE -O1 -g0 -w)
