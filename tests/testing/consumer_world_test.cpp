@@ -53,7 +53,11 @@ public:
 
     void assigned(assignment) {}
     void revoked(revocation r) { leaving_.push_back({r.partition, r.epoch}); }
-    void lost(assignment a) { drop(a); }
+    void lost(assignment a) {
+        // It is gone already: giving it back later would give back what came after it.
+        std::erase_if(leaving_, [&](assignment one) { return one.partition == a.partition; });
+        drop(a);
+    }
     void message(memory::message&& m) { queue_.push_back(std::move(m)); }
 
 private:

@@ -39,6 +39,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +60,9 @@ struct consumer_world_options {
     std::uint64_t in_flight_max = UINT64_MAX;  ///< what a consumer may hold
     /// Handlers act outside of transactions: effects may come twice, and are the caller's to bear.
     bool at_least_once = false;
+    /// What can go wrong while events are produced. `duplicated`: a producer without an answer writes
+    /// again. `reordered`: what was sent first is written second, whatever their keys.
+    fault_set producer = {};
 };
 
 class consumer_world;
@@ -100,8 +104,9 @@ public:
           world_(run, options_.world),
           letters_elsewhere_(memory::database()),
           letters_(data_),
-          on_effect_([this](const effect& e) { facts_.apply(e.key, e.id); }),
-          judged_(options_.partitions, -1) {
+          on_effect_([this](const effect& e) { take_effect(e.key, e.id, e.content); }),
+          judged_(options_.partitions, -1),
+          epochs_(options_.partitions, 0) {
         log_.create_topic(options_.topic, {.partitions = options_.partitions});
     }
     consumer_world(const consumer_world&) = delete;
@@ -134,10 +139,20 @@ public:
 
     /// Appends an event to the log, and says what it has to come to.
     void produce(partition_id partition, const event& e, fate expected = fate::applied) {
-        const auto where = log_.append(options_.topic, partition, e.view());
-        facts_.produced.push_back({e, where, expected});
-        world_.note("producer", "appends", e.id, "of", e.partitionkey, "to", partition);
-        world_.stir();
+        auto ends = options_.producer;
+        if (late_ || ended_producing_) {
+            ends = ends.without({fault::reordered});
+        }
+        const auto how = world_.choose("producer", "produce", ends);
+        if (how == fault::reordered) {
+            late_.emplace(late_event{partition, e, expected});
+            return;
+        }
+        append(partition, e, expected);
+        if (how == fault::duplicated) {
+            append(partition, e, expected);
+        }
+        append_late();
     }
     void produce_after(duration after, partition_id partition, event e,
                        fate expected = fate::applied) {
@@ -176,6 +191,8 @@ public:
 
     /// Runs until everything is finished and committed, then a while longer, and judges.
     void run() {
+        ended_producing_ = true;
+        append_late();
         world_.settled_when([this] { return has_settled(); });
         const bool settled = world_.run_until_settled();
         check_drains(found(), settled, world_.steps());
@@ -201,6 +218,7 @@ private:
             auto wake = consumer_.next_deadline();
             const auto other = also_(ports_, consumer_, now);
             home.check_counts(consumer_);
+            home.check_progress();
             wake = other < wake ? other : wake;
             const auto poll = later(home.world_.now().steady, home.options_.poll_interval);
             return poll < wake ? poll : wake;
@@ -211,6 +229,63 @@ private:
         Also also_;
         decltype(std::declval<Make&>()(std::declval<consumer_ports&>())) consumer_;
     };
+
+    struct late_event {
+        partition_id partition;
+        event what;
+        fate expected;
+    };
+
+    void append(partition_id partition, const event& e, fate expected) {
+        const auto where = log_.append(options_.topic, partition, e.view());
+        facts_.produced.push_back({e, where, expected});
+        world_.note("producer", "appends", e.id, "of", e.partitionkey, "to", partition);
+        world_.stir();
+    }
+    void append_late() {
+        if (late_) {
+            const auto one = *std::exchange(late_, std::nullopt);
+            append(one.partition, one.what, one.expected);
+        }
+    }
+
+    /// An effect is in the store for good.
+    void take_effect(std::string_view key, std::string_view id, std::uint64_t content) {
+        facts_.apply(key, id, content);
+        auto& trace = world_.run().trace;
+        if (!trace.has_text()) {
+            return;
+        }
+        for (const auto& one : facts_.applied) {
+            if (one.key == key) {
+                std::string state;
+                for (const auto& each : one.ids) {
+                    state += ' ' + each;
+                }
+                trace.remark(world_.now().steady, "store", "key", key, "is now" + state);
+            }
+        }
+    }
+
+    /// What the database says of a key never goes back.
+    void check_progress() {
+        const memory::store eyes(data_);
+        const std::string consumer = options_.group + '/' + options_.topic;
+        std::size_t at = 0;
+        for (const auto& one : facts_.produced) {
+            if (one.original.sequence.empty()) {
+                continue;
+            }
+            const auto& key = one.original.partitionkey;
+            const auto next = eyes.progress(consumer, key).next();
+            if (at == risen_.size()) {
+                risen_.push_back(next);
+            }
+            check_only_rises(found(), "the progress", key, risen_[at], next);
+            risen_[at] = next > risen_[at] ? next : risen_[at];
+            ++at;
+        }
+    }
 
     template <class Consumer>
     void check_counts(Consumer& consumer) {
@@ -243,11 +318,15 @@ private:
         }
     }
 
-    void judge_commit(partition_id partition, log_offset through) {
+    void judge_commit(partition_id partition, epoch_number epoch, log_offset through) {
         collect_letters();
+        check_epoch(found(), partition, epochs_[partition], epoch);
         check_no_commit_ahead(found(), facts_, partition, judged_[partition] + 1, through);
         check_no_commit_back(found(), partition, judged_[partition], through);
         judged_[partition] = through > judged_[partition] ? through : judged_[partition];
+    }
+    void see_assignment(assignment a) {
+        epochs_[a.partition] = a.epoch > epochs_[a.partition] ? a.epoch : epochs_[a.partition];
     }
 
     void judge(bool settled) {
@@ -256,6 +335,9 @@ private:
             check_final(found(), facts_, {options_.group, options_.topic}, options_.at_least_once);
         }
         found().check(law::no_escape, world_.escaped() == 0, "a step threw");
+        if (settled) {
+            check_as_without_faults(found(), facts_, options_.at_least_once);
+        }
         for (const auto& key : facts_.applied) {
             for (const auto& id : key.ids) {
                 world_.note("end", key.key, "has", id);
@@ -277,6 +359,10 @@ private:
     record facts_;
     std::function<bool()> also_settled_;
     std::vector<log_offset> judged_;
+    std::vector<epoch_number> epochs_;  ///< the newest one of each partition
+    std::vector<std::uint64_t> risen_;  ///< the highest progress, for each event with a sequence
+    std::optional<late_event> late_;    ///< what was sent and is written after the next one
+    bool ended_producing_ = false;
     std::uint64_t letters_seen_ = UINT64_MAX;
 };
 
@@ -294,9 +380,11 @@ inline consumer_ports::source_type consumer_ports::source() {
         self, std::move(member),
         group_hooks{[&world, id] { world.log_.kick(id); },
                     [&world] { world.log_.rebalance(world.options_.topic, world.options_.group); }},
-        source_hooks{{}, [&world](partition_id partition, log_offset through) {
-                         world.judge_commit(partition, through);
-                     }}};
+        source_hooks{.committed =
+                         [&world](partition_id partition, epoch_number epoch, log_offset through) {
+                             world.judge_commit(partition, epoch, through);
+                         },
+                     .assigned = [&world](assignment a) { world.see_assignment(a); }}};
 }
 
 inline consumer_ports::letters_type consumer_ports::letters() { return {self, home.letters_}; }
@@ -308,7 +396,7 @@ inline consumer_ports::letters_type consumer_ports::letters_elsewhere() {
 inline void consumer_ports::apply(std::string_view key, std::string_view id) {
     self.must_live();
     self.note("applies", id, "to", key);
-    home.facts_.apply(key, id);
+    home.take_effect(key, id, 0);
 }
 
 }  // namespace sinew::testing

@@ -48,7 +48,9 @@ struct fault_report {
     bool complete = true;          ///< false if a limit ended it early
     std::size_t choices_most = 0;  ///< the most choice points that a run had
     fault_counts happened{};
+    fault_counts offered{};
     std::vector<law_count> laws;
+    std::vector<point_count> points;       ///< how many schedules reached them
     std::vector<counterexample> examples;  ///< the first one of each law
 
     [[nodiscard]] bool all_hold() const noexcept { return failures == 0; }
@@ -67,14 +69,7 @@ struct fault_report {
         ++schedules;
         choices_most =
             run.choices.made().size() > choices_most ? run.choices.made().size() : choices_most;
-        for (std::size_t i = 0; i < fault_count; ++i) {
-            happened[i] += run.found.happened[i];
-        }
-        for (const auto& one : run.found.counts()) {
-            auto& sum = count_of(one.law);
-            sum.checked += one.checked;
-            sum.broken += one.broken;
-        }
+        add_counts(run.found.happened, run.found.offered, run.found.counts(), run.found.points());
         failures += run.found.all_hold() ? 0 : 1;
         for (const auto& one : run.found.breaches()) {
             if (example_of(one.law) == nullptr) {
@@ -96,17 +91,34 @@ struct fault_report {
         failures += other.failures;
         complete = complete && other.complete;
         choices_most = choices_most > other.choices_most ? choices_most : other.choices_most;
+        add_counts(other.happened, other.offered, other.laws, other.points);
+    }
+
+private:
+    void add_counts(const fault_counts& fell, const fault_counts& could,
+                    const std::vector<law_count>& judged, const std::vector<point_count>& seen) {
         for (std::size_t i = 0; i < fault_count; ++i) {
-            happened[i] += other.happened[i];
+            happened[i] += fell[i];
+            offered[i] += could[i];
         }
-        for (const auto& one : other.laws) {
+        for (const auto& one : judged) {
             auto& sum = count_of(one.law);
             sum.checked += one.checked;
             sum.broken += one.broken;
         }
+        for (const auto& one : seen) {
+            point_of(one.point).reached += one.reached;
+        }
     }
 
-private:
+    point_count& point_of(std::string_view point) {
+        for (auto& one : points) {
+            if (one.point == point) {
+                return one;
+            }
+        }
+        return points.emplace_back(point_count{point, 0});
+    }
     law_count& count_of(std::string_view law) {
         for (auto& one : laws) {
             if (one.law == law) {

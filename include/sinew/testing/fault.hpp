@@ -25,14 +25,24 @@ enum class fault : std::uint8_t {
     kicked,        ///< the group takes the partitions away without asking
     revoked,       ///< the group asks for the partitions back
     clock_jump,    ///< the system clock is set back
+    disk_full,     ///< a write is refused: there is no room. What was open with it is undone
+    sync_failed,   ///< a disk could not make durable what was written, and says so
+    lost_writes,   ///< a crash, after which the last writes that were not synced are gone
+    torn_tail,     ///< the same, with the last write that is there torn in the middle
+    duplicated,    ///< a producer writes an event twice
+    reordered,     ///< a producer writes an event after the one that comes next
+    partial,       ///< a part of what could be delivered is
+    clock_leap,    ///< the system clock is set forward
 };
 
-inline constexpr std::size_t fault_count = 12;
+inline constexpr std::size_t fault_count = 20;
 
 [[nodiscard]] constexpr std::string_view to_string(fault f) noexcept {
     constexpr std::string_view names[fault_count] = {
-        "none",    "refused", "request lost", "reply lost", "crash before", "crash after",
-        "delayed", "zombie",  "failed",       "kicked",     "revoked",      "clock jump"};
+        "none",        "refused",    "request lost", "reply lost",  "crash before",
+        "crash after", "delayed",    "zombie",       "failed",      "kicked",
+        "revoked",     "clock jump", "disk full",    "sync failed", "lost writes",
+        "torn tail",   "duplicated", "reordered",    "partial",     "clock leap"};
     const auto index = static_cast<std::size_t>(f);
     return index < fault_count ? names[index] : "invalid";
 }

@@ -5,7 +5,7 @@
 ///
 /// | call | how it can end |
 /// | --- | --- |
-/// | `poll`, before | refused, zombie, kicked (partitions are lost), revoked, clock jump |
+/// | `poll`, before | refused, zombie, kicked (partitions are lost), revoked, partial, clock jump or leap |
 /// | `poll`, after something was delivered | crash, delayed |
 /// | `commit` | refused, unknown (applied or not), crash before or after, delayed, zombie |
 ///
@@ -33,8 +33,10 @@ struct group_hooks {
 
 /// What a scenario is told of a member's doings. Each may stay empty.
 struct source_hooks {
-    std::function<void(position)> delivered;
-    std::function<void(partition_id, log_offset)> committed;  ///< in effect, answered or not
+    std::function<void(position)> delivered{};
+    /// In effect, answered or not.
+    std::function<void(partition_id, epoch_number, log_offset)> committed{};
+    std::function<void(assignment)> assigned{};
 };
 
 /// A source that is reached through a process.
@@ -68,7 +70,7 @@ public:
         owner_->must_live();
         if (seen_stirs_ != owner_->home().stirs()) {
             seen_stirs_ = owner_->home().stirs();
-            before_poll();
+            before_poll(limits);
         }
         ear<Listener> hears{*this, listener};
         inner_.poll(limits, until, hears);
@@ -91,7 +93,7 @@ public:
                 if (how == commit_result::committed) {
                     owner_->home().stir();
                     if (hooks_.committed) {
-                        hooks_.committed(partition, through);
+                        hooks_.committed(partition, epoch, through);
                     }
                 }
                 return how;
@@ -125,6 +127,9 @@ private:
         void assigned(assignment a) {
             ++heard;
             self.owner_->note("is assigned", a.partition, "epoch", a.epoch);
+            if (self.hooks_.assigned) {
+                self.hooks_.assigned(a);
+            }
             to.assigned(a);
         }
         void revoked(revocation r) {
@@ -148,8 +153,11 @@ private:
         }
     };
 
-    void before_poll() {
-        fault_set ends = {fault::refused, fault::zombie, fault::clock_jump};
+    void before_poll(poll_limits& limits) {
+        fault_set ends = {fault::refused, fault::zombie, fault::clock_jump, fault::clock_leap};
+        if (limits.events > 1) {
+            ends = ends | fault_set{fault::partial};
+        }
         if (group_.kick) {
             ends = ends | fault_set{fault::kicked};
         }
@@ -162,6 +170,8 @@ private:
             group_.kick();
         } else if (how == fault::revoked) {
             group_.revoke();
+        } else if (how == fault::partial) {
+            limits.events = 1;
         }
     }
 

@@ -7,6 +7,7 @@
 /// | --- | --- |
 /// | `begin` | refused, crash, delayed, zombie |
 /// | the first look into the inbox, progress or offsets of a transaction | refused |
+/// | the first write of progress or offsets of a transaction | disk full |
 /// | `commit` | aborted, unknown (applied or not), crash before or after, delayed, zombie |
 /// | `progress` outside a transaction | refused, zombie |
 ///
@@ -14,6 +15,9 @@
 /// follow its savepoints, and are handed to the scenario at the moment of a commit that took effect,
 /// whether the answer arrives or not. They touch no row of the store, so what keeps two transactions
 /// apart is what the library wrote there, and nothing that the handler did.
+///
+/// After a full disk the transaction is lost, as databases do it: what is written in it afterwards is
+/// refused, and its commit is aborted.
 ///
 /// **Not covered, on purpose.** A crash between two calls of one transaction: nothing of it is seen
 /// outside, so it is the crash before `commit`. A refused second look: it is the first one's. A crash
@@ -23,9 +27,11 @@
 
 #include <sinew/core/store.hpp>
 #include <sinew/testing/faulty_attempts.hpp>
+#include <sinew/testing/laws.hpp>
 #include <sinew/testing/world.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -38,6 +44,7 @@ namespace sinew::testing {
 struct effect {
     std::string key;
     std::string id;
+    std::uint64_t content = 0;  ///< what it saw, as `content_of` tells it; 0: not told
 };
 
 /// Who is told of effects when they are in the store for good.
@@ -57,11 +64,13 @@ public:
     }
 
     /// The handler under test applies an event.
-    void effect(std::string_view key, std::string_view id) {
+    void effect(std::string_view key, std::string_view id, std::uint64_t content = 0) {
         owner_->must_live();
         owner_->note("applies", id, "to", key);
-        staged_.push_back({std::string(key), std::string(id)});
+        staged_.push_back({std::string(key), std::string(id), content});
     }
+    /// The same, with all that the handler saw of the event.
+    void effect(const event_view& e) { effect(e.partitionkey, e.id, content_of(e)); }
 
     [[nodiscard]] commit_result commit() noexcept {
         constexpr fault_set ends = {fault::refused,      fault::request_lost, fault::reply_lost,
@@ -71,6 +80,10 @@ public:
             "store commit", ends,
             [this] {
                 owner_->home().stir();
+                if (doomed_) {
+                    rollback();
+                    return commit_result::aborted;
+                }
                 const auto done = inner_.commit();
                 hand_over(done);
                 return done;
@@ -121,6 +134,7 @@ public:
     void set_progress(std::string_view consumer, std::string_view key, const key_progress& to)
         requires progress_transaction<Inner>
     {
+        write();
         inner().set_progress(consumer, key, to);
     }
 
@@ -135,6 +149,7 @@ public:
                      const applied_offsets& to)
         requires offsets_transaction<Inner>
     {
+        write();
         inner().set_offsets(consumer, topic, partition, to);
     }
 
@@ -142,6 +157,18 @@ private:
     void look() {
         if (!std::exchange(looked_, true)) {
             owner_->call("store read", {fault::refused}, [] {});
+        }
+    }
+
+    void write() {
+        const auto no_room = [] { throw unavailable_error("disk_full", "no room for a row"); };
+        if (doomed_) {
+            no_room();
+        }
+        if (!std::exchange(wrote_, true) &&
+            owner_->choose("store write", {fault::disk_full}) == fault::disk_full) {
+            doomed_ = true;
+            no_room();
         }
     }
 
@@ -160,6 +187,8 @@ private:
     std::vector<testing::effect> staged_;
     std::size_t nested_from_ = 0;
     bool looked_ = false;
+    bool wrote_ = false;
+    bool doomed_ = false;
 };
 
 /// A store that is reached through a process.

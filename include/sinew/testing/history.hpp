@@ -43,6 +43,14 @@ public:
         }
     }
 
+    /// Writes a line for people, which the hash does not cover: only if there is text at all.
+    template <class... Parts>
+    void remark(steady_time at, std::string_view who, const Parts&... parts) {
+        if (with_text_ && lines_.size() < lines_max) {
+            write(at, who, parts...);
+        }
+    }
+
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] bool has_text() const noexcept { return with_text_; }
     [[nodiscard]] const std::vector<std::string>& lines() const noexcept { return lines_; }

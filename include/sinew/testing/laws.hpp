@@ -13,7 +13,8 @@
 /// | nothing is lost | each event is applied, dead-lettered, or set aside where that was expected |
 /// | nothing is applied twice | each identity has its effect at most once |
 /// | order | the effects of a key stand in that key's order |
-/// | no commit runs ahead | each record up to a committed offset is finished; none goes back |
+/// | no commit runs ahead | each record up to a committed offset is finished |
+/// | fences only rise | committed offsets and progress never go back, and no ended epoch commits |
 /// | memory is bounded | what is held never goes beyond the limits |
 /// | a dead letter is whole | it is the event bit for bit, with all that is to stand beside it, once |
 /// | only the hopeless are given up | what is dead-lettered or set aside is what was expected to be |
@@ -21,6 +22,10 @@
 /// | poison is contained | a process dies of an event so often and not more |
 /// | everything drains | some steps after the last fault there is nothing left to do |
 /// | no exception escapes | a step of a consumer throws nothing |
+/// | as without faults | the final state of each key is that of a sequential run without faults |
+///
+/// The last one is the master oracle. It is asked last, and only of a run in which all others hold: it
+/// is there for what the others have no name for.
 
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/event.hpp>
@@ -50,6 +55,8 @@ inline constexpr std::string_view ledger = "the ledger balances";
 inline constexpr std::string_view poison_contained = "poison is contained";
 inline constexpr std::string_view drains = "everything drains";
 inline constexpr std::string_view no_escape = "no exception escapes";
+inline constexpr std::string_view fences = "fences only rise";
+inline constexpr std::string_view as_without_faults = "as without faults";
 
 }  // namespace law
 
@@ -58,6 +65,7 @@ enum class fate : std::uint8_t {
     applied,        ///< its effect is in the store
     dead_lettered,  ///< it is in the dead letters
     set_aside,      ///< counted away by a stage that is there for it: skipped, discarded
+    either,         ///< applied or dead-lettered: the faults decide, and both are right
 };
 
 [[nodiscard]] constexpr std::string_view to_string(fate f) noexcept {
@@ -65,6 +73,7 @@ enum class fate : std::uint8_t {
         case fate::applied: return "applied";
         case fate::dead_lettered: return "dead-lettered";
         case fate::set_aside: return "set aside";
+        case fate::either: return "applied or dead-lettered";
     }
     return "invalid";
 }
@@ -76,13 +85,34 @@ struct produced_event {
     fate expected = fate::applied;
 };
 
+/// A digest of all that an event says, as a handler sees it. 0 stands for "not told".
+[[nodiscard]] inline std::uint64_t content_of(const event_view& e) noexcept {
+    std::uint64_t sum = 0xcbf29ce484222325ULL;
+    const auto mix = [&sum](std::string_view text) {
+        for (const char c : text) {
+            sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+        }
+        sum = (sum ^ 0xffU) * 0x100000001b3ULL;
+    };
+    for (const auto text :
+         {e.id, e.source, e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.text(),
+          e.partitionkey, e.sequence, e.correlationid, e.causationid, e.traceparent}) {
+        mix(text);
+    }
+    for (std::size_t i = 0; i < e.headers.size(); ++i) {
+        const auto one = e.headers[i];
+        mix(one.name);
+        mix(one.value);
+    }
+    return sum == 0 ? 1 : sum;
+}
+
 /// The effects that are in the store, by key, in the order in which they were applied. Ids are
 /// unique in a scenario, so an id stands for an identity.
 struct key_effects {
     std::string key;
     std::vector<std::string> ids;
-
-    friend bool operator==(const key_effects&, const key_effects&) = default;
+    std::vector<std::uint64_t> contents{};  ///< what the handler saw, one for each id; 0: not told
 };
 
 /// What a scenario recorded.
@@ -93,14 +123,15 @@ struct record {
     std::vector<std::string> set_aside;  ///< ids
 
     /// The effect of an event was put into the store.
-    void apply(std::string_view key, std::string_view id) {
+    void apply(std::string_view key, std::string_view id, std::uint64_t content = 0) {
         for (auto& one : applied) {
             if (one.key == key) {
                 one.ids.emplace_back(id);
+                one.contents.push_back(content);
                 return;
             }
         }
-        applied.push_back({std::string(key), {std::string(id)}});
+        applied.push_back({std::string(key), {std::string(id)}, {content}});
     }
 
     [[nodiscard]] const produced_event* find(std::string_view id) const noexcept {
@@ -141,7 +172,8 @@ struct record {
         const auto is_same = [&](const produced_event* other) {
             return other->original.id == one.original.id;
         };
-        if (one.expected == fate::applied && std::none_of(order.begin(), order.end(), is_same)) {
+        if ((one.expected == fate::applied || one.expected == fate::either) &&
+            std::none_of(order.begin(), order.end(), is_same)) {
             order.push_back(&one);
         }
     }
@@ -156,7 +188,7 @@ struct record {
     }
     record out;
     for (const auto* one : order) {
-        out.apply(one->original.partitionkey, one->original.id);
+        out.apply(one->original.partitionkey, one->original.id, content_of(one->original.view()));
     }
     return std::move(out.applied);
 }
@@ -228,9 +260,27 @@ inline void check_no_commit_ahead(findings& found, const record& r, partition_id
 /// undo what others have reached.
 inline void check_no_commit_back(findings& found, partition_id partition, log_offset before,
                                  log_offset through) {
-    found.check(law::no_commit_ahead, through >= before, [&] {
+    found.check(law::fences, through >= before, [&] {
         return "partition " + std::to_string(partition) + " was committed through " +
                std::to_string(before) + " and is now through " + std::to_string(through);
+    });
+}
+
+/// Whoever commits holds the newest epoch of the partition.
+inline void check_epoch(findings& found, partition_id partition, epoch_number newest,
+                        epoch_number by) {
+    found.check(law::fences, by >= newest, [&] {
+        return "partition " + std::to_string(partition) + " was committed under epoch " +
+               std::to_string(by) + " while epoch " + std::to_string(newest) + " had begun";
+    });
+}
+
+/// What a store says of a key's progress only rises.
+inline void check_only_rises(findings& found, std::string_view what, std::string_view of,
+                             std::uint64_t before, std::uint64_t now) {
+    found.check(law::fences, now >= before, [&] {
+        return std::string(what) + " of " + std::string(of) + " went back from " +
+               std::to_string(before) + " to " + std::to_string(now);
     });
 }
 
@@ -288,7 +338,8 @@ inline void check_only_hopeless(findings& found, const record& r) {
         const auto& id = one.original.id;
         const bool dead = r.is_dead(id);
         const bool aside = r.is_set_aside(id);
-        found.check(law::only_hopeless, !dead || one.expected == fate::dead_lettered, [&] {
+        const bool may_die = one.expected == fate::dead_lettered || one.expected == fate::either;
+        found.check(law::only_hopeless, !dead || may_die, [&] {
             return id + " was dead-lettered; expected: " + std::string(to_string(one.expected));
         });
         found.check(law::only_hopeless, !aside || one.expected == fate::set_aside, [&] {
@@ -327,6 +378,60 @@ inline void check_poison(findings& found, unsigned starts, unsigned starts_max) 
 inline void check_drains(findings& found, bool settled, unsigned steps) {
     found.check(law::drains, settled,
                 [&] { return "not settled after " + std::to_string(steps) + " steps"; });
+}
+
+/// The state of each key is that of a sequential run without faults: the same effects, of events that
+/// said the same, in the same order, and nothing else. Asked only if nothing else was found. Under
+/// `at_least_once` the first effect of each event counts.
+inline void check_as_without_faults(findings& found, const record& r, bool at_least_once = false) {
+    if (!found.all_hold()) {
+        return;
+    }
+    auto want = expected_effects(r);
+    // What the faults decide about may be there or not.
+    const auto is_open = [&](const std::string& id) {
+        const auto* const one = r.find(id);
+        return one != nullptr && one->expected == fate::either;
+    };
+    for (auto& key : want) {
+        for (std::size_t i = 0; i < key.ids.size();) {
+            if (is_open(key.ids[i]) && r.times_applied(key.ids[i]) == 0) {
+                key.ids.erase(key.ids.begin() + static_cast<std::ptrdiff_t>(i));
+                key.contents.erase(key.contents.begin() + static_cast<std::ptrdiff_t>(i));
+            } else {
+                ++i;
+            }
+        }
+    }
+    for (const auto& have : r.applied) {
+        const auto wanted = std::find_if(want.begin(), want.end(),
+                                         [&](const key_effects& k) { return k.key == have.key; });
+        std::size_t next = 0;
+        for (std::size_t i = 0; i < have.ids.size(); ++i) {
+            const auto first = std::find(have.ids.begin(), have.ids.end(), have.ids[i]);
+            if (at_least_once && first != have.ids.begin() + static_cast<std::ptrdiff_t>(i)) {
+                continue;
+            }
+            const bool same = wanted != want.end() && next < wanted->ids.size() &&
+                              wanted->ids[next] == have.ids[i] &&
+                              (i >= have.contents.size() || have.contents[i] == 0 ||
+                               have.contents[i] == wanted->contents[next]);
+            found.check(law::as_without_faults, same, [&] {
+                return "effect " + std::to_string(i + 1) + " of key " + have.key + ", " +
+                       have.ids[i] + ", is not that of a run without faults";
+            });
+            ++next;
+        }
+    }
+    for (const auto& wanted : want) {
+        const bool there = wanted.ids.empty() ||
+                           std::any_of(r.applied.begin(), r.applied.end(), [&](const auto& k) {
+                               return k.key == wanted.key && k.ids.size() >= wanted.ids.size();
+                           });
+        found.check(law::as_without_faults, there, [&] {
+            return "key " + wanted.key + " lacks effects that a run without faults has";
+        });
+    }
 }
 
 /// All that can be judged of the record when a run has drained. Under `at_least_once` an effect may

@@ -32,9 +32,31 @@ struct law_count {
     std::uint64_t broken = 0;
 };
 
+/// A point that some run has to reach, and how many did.
+///
+/// A scenario in which a gap never times out proves nothing about gaps that time out. So it says
+/// which points matter, and whoever runs it looks for those that no run reached.
+struct point_count {
+    std::string_view point;
+    std::uint64_t reached = 0;
+};
+
 /// What a run found out.
 class findings {
 public:
+    /// A point, given as a static string, and whether this run is there. Asked in each run, also
+    /// where it is not reached: a point that was never asked about can't be missed.
+    void sometimes(std::string_view point, bool reached) {
+        for (auto& one : points_) {
+            if (one.point == point) {
+                one.reached += reached ? 1 : 0;
+                return;
+            }
+        }
+        points_.push_back({point, reached ? 1U : 0U});
+    }
+    [[nodiscard]] const std::vector<point_count>& points() const noexcept { return points_; }
+
     /// Checks a law, given as a static string. `how` is called to say what is wrong.
     template <std::invocable How>
     void check(std::string_view law, bool holds, How&& how) {
@@ -56,13 +78,16 @@ public:
     [[nodiscard]] const std::vector<breach>& breaches() const noexcept { return breaches_; }
     [[nodiscard]] const std::vector<law_count>& counts() const noexcept { return counts_; }
 
-    /// How often each fault came up.
+    /// How often each fault came up, and how often it could have.
     fault_counts happened{};
+    fault_counts offered{};
 
     void clear() {
         counts_.clear();
         breaches_.clear();
+        points_.clear();
         happened = {};
+        offered = {};
     }
 
 private:
@@ -79,6 +104,7 @@ private:
 
     std::vector<law_count> counts_;
     std::vector<breach> breaches_;
+    std::vector<point_count> points_;
 };
 
 /// One run.

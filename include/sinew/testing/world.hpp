@@ -38,12 +38,12 @@ namespace sinew::testing {
 
 /// How a world behaves.
 struct world_options {
-    fault_set faults = fault_set::all();               ///< which ones the tape can choose
-    duration restart_after = duration(1'000'000'000);  ///< from a death to the next life
-    duration delay = duration(5'000'000'000);          ///< how long `delayed` takes
-    duration still_max = duration(60'000'000'000);     ///< how long a zombie stands still at most
-    duration clock_jump = -duration(86'400'000'000'000);  ///< what the system clock jumps by
-    unsigned steps_max = 2'000;                           ///< steps of one run
+    fault_set faults = fault_set::all();                 ///< which ones the tape can choose
+    duration restart_after = duration(1'000'000'000);    ///< from a death to the next life
+    duration delay = duration(5'000'000'000);            ///< how long `delayed` takes
+    duration still_max = duration(60'000'000'000);       ///< how long a zombie stands still at most
+    duration clock_jump = duration(86'400'000'000'000);  ///< how far the system clock is set
+    unsigned steps_max = 2'000;                          ///< steps of one run
     bool choose_turns = false;  ///< whether the tape chooses among processes that are due together
 };
 
@@ -57,9 +57,11 @@ public:
     world(const world&) = delete;
     world& operator=(const world&) = delete;
     ~world() {
-        // Nothing is graceful at the end of the world: what is left in it has no more effect.
+        // Nothing is graceful at the end of the world: what is left in it has no more effect, and
+        // nobody is told, because what a scenario keeps beside its world may be gone.
         for (auto& one : living_) {
             one->alive_ = false;
+            one->memberships_.clear();
         }
         while (!living_.empty()) {
             bury(living_.size() - 1);
@@ -88,6 +90,23 @@ public:
     bool run_until_settled() { return go_on(never, true); }
     /// Runs on for a while, settled or not, to see whether something happens late.
     bool run_for(duration span) { return go_on(now_.steady + span, false); }
+
+    /// Asks the tape which fault happens, out of those that are allowed here and in this world.
+    fault choose(std::string_view who, std::string_view label, fault_set allowed) {
+        allowed = allowed & options_.faults;
+        if (allowed.has(fault::zombie) && has_zombie()) {
+            allowed = allowed.without({fault::zombie});
+        }
+        for (std::size_t i = 1; i < fault_count; ++i) {
+            run_.found.offered[i] += allowed.has(static_cast<fault>(i)) ? 1 : 0;
+        }
+        const fault chosen = allowed.nth(run_.choices.choose(allowed.size() + 1, label));
+        if (chosen != fault::none) {
+            run_.found.happened[static_cast<std::size_t>(chosen)] += 1;
+            note(who, label, "meets:", to_string(chosen));
+        }
+        return chosen;
+    }
 
     /// Time passes.
     void pass(duration span) { set_time(now_.steady + span); }
@@ -359,17 +378,7 @@ inline void process::end(std::string_view why) {
 }
 
 inline fault process::choose(std::string_view label, fault_set allowed) {
-    allowed = allowed & home_.options_.faults;
-    if (allowed.has(fault::zombie) && home_.has_zombie()) {
-        allowed = allowed.without({fault::zombie});
-    }
-    auto& run = home_.run_;
-    const fault chosen = allowed.nth(run.choices.choose(allowed.size() + 1, label));
-    if (chosen != fault::none) {
-        run.found.happened[static_cast<std::size_t>(chosen)] += 1;
-        note(label, "meets:", to_string(chosen));
-    }
-    return chosen;
+    return home_.choose(name_, label, allowed);
 }
 
 template <class Apply, class NoAnswer>
@@ -395,7 +404,8 @@ std::invoke_result_t<Apply&> process::perform(fault how, std::string_view label,
         case fault::crash_after: return apply_then([&]() -> result { die(label); });
         case fault::delayed: home_.pass(home_.options_.delay); break;
         case fault::zombie: home_.stand_still(*this); break;
-        case fault::clock_jump: home_.jump_clock(home_.options_.clock_jump); break;
+        case fault::clock_jump: home_.jump_clock(-home_.options_.clock_jump); break;
+        case fault::clock_leap: home_.jump_clock(home_.options_.clock_jump); break;
         default: break;
     }
     return apply();

@@ -45,7 +45,7 @@ using transaction = consumer_ports::transaction;
 
 /// Applies the event in the transaction; what goes wrong then has to undo it.
 inline outcome apply(consumer_ports& ports, const event_view& e, transaction& tx) {
-    tx.effect(e.partitionkey, e.id);
+    tx.effect(e);
     ports.self.pass_through("handler");
     return outcome::done();
 }

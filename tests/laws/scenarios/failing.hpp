@@ -46,7 +46,7 @@ inline void attempts_used_up(trial& t) {
     w.produce(0, make_event("b", "b1"));
     w.consume("worker", [](consumer_ports& p) {
         const auto never_works = [&p](const event_view& e, transaction& tx) {
-            tx.effect(e.partitionkey, e.id);
+            tx.effect(e);
             if (e.id == "a1") {
                 throw transient_error("never", "never");
             }
@@ -75,11 +75,11 @@ inline void attempts_used_up(trial& t) {
 inline void would_work_the_next_time(trial& t) {
     consumer_world w(t);
     unsigned failures = 0;
-    w.produce(0, make_event("a", "a1"), fate::dead_lettered);
+    w.produce(0, make_event("a", "a1"), fate::either);
     w.produce(0, make_event("b", "b1"));
     w.consume("worker", [&failures](consumer_ports& p) {
         const auto fails_twice = [&failures](const event_view& e, transaction& tx) {
-            tx.effect(e.partitionkey, e.id);
+            tx.effect(e);
             if (e.id != "a1") {
                 return outcome::done();
             }
@@ -108,7 +108,7 @@ inline void permanent_failure(trial& t) {
     w.consume("worker", [](consumer_ports& p) {
         return standard(p, [&p](const event_view& e, transaction& tx) {
             if (e.id == "a2") {
-                tx.effect(e.partitionkey, e.id);
+                tx.effect(e);
                 return outcome::reject("bad", "it will never work");
             }
             return apply(p, e, tx);
@@ -172,7 +172,7 @@ inline void poison(trial& t) {
     w.produce(0, make_event("b", "b1"));
     w.consume("worker", [](consumer_ports& p) {
         const auto kills = [&p](const event_view& e, transaction& tx) {
-            tx.effect(e.partitionkey, e.id);
+            tx.effect(e);
             if (e.id == "a2") {
                 p.self.die("poison");
             }

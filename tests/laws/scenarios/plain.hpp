@@ -54,11 +54,11 @@ inline void batch_with_one_failing(trial& t) {
     w.consume("worker", [&failures](consumer_ports& p) {
         const auto fails_twice = [&p, &failures](const event_view& e, transaction& tx) {
             if (e.id != "2") {
-                tx.effect(e.partitionkey, e.id);
+                tx.effect(e);
                 return outcome::done();
             }
             if (failures < 2) {
-                tx.effect(e.partitionkey, e.id);
+                tx.effect(e);
                 ++failures;
                 throw transient_error("not_yet", "not yet");
             }
@@ -105,7 +105,7 @@ inline void dependency_down(trial& t) {
             if (w.time().now().steady < up_at) {
                 throw unavailable_error("down", "down");
             }
-            tx.effect(e.partitionkey, e.id);
+            tx.effect(e);
             // A failure that counts could use up the few attempts.
             p.self.pass_through("handler", {fault::crash_before, fault::delayed, fault::zombie});
             return outcome::done();
