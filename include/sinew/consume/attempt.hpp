@@ -127,11 +127,9 @@ void take_completed(E& e) {
         auto [slot, answer] = std::move(e.completed[i]);
         auto& d = e.at(slot);
         --e.open_tickets;
-        auto* p = e.places.find(d.where.partition);
-        const bool held = d.replay || (p != nullptr && p->state != partition_state::gone &&
-                                       p->tracker.epoch() == d.epoch);
+        const bool held = is_held(e, d);
         if (!d.replay && held) {
-            --p->running;
+            --e.places.find(d.where.partition)->running;
         }
         if (held) {
             take_answer(e, slot, std::move(answer));

@@ -128,9 +128,9 @@ public:
         }
         auto& d = e.at(which.slot());
         d.run = 0;
-        const bool ours = still_holds(d);
+        const bool held = detail::is_held(e, d);
         e.completed.push_back({which.slot(), std::move(answer)});
-        return ours ? completion::taken : completion::stale;
+        return held ? completion::taken : completion::stale;
     }
 
     /// Stops taking on events, lets running handlers finish, commits, and gives its partitions back.
@@ -201,12 +201,6 @@ public:
     [[nodiscard]] const Parts& parts() const noexcept { return engine_.parts; }
 
 private:
-    [[nodiscard]] bool still_holds(const typename engine_type::delivery_type& d) {
-        const auto* p = engine_.places.find(d.where.partition);
-        return d.replay || (p != nullptr && p->state != detail::partition_state::gone &&
-                            p->tracker.epoch() == d.epoch);
-    }
-
     void offer_stalled_events() {
         if (!engine_.stalled.empty() && engine_.now.steady >= engine_.unavailable_until) {
             offer_stalled(engine_);

@@ -126,12 +126,8 @@ void break_unit(E& e) {
 /// Commits the transaction of an event that has it for itself.
 template <class E>
 void commit_alone(E& e, slot_id slot) {
-    const auto through = [&e](partition_id id) {
-        const auto* p = e.places.find(id);
-        return p == nullptr ? log_offset{-1} : p->committed;
-    };
     auto& d = e.at(slot);
-    switch (e.unit.close(e.options.group, e.options.topic, through)) {
+    switch (close_unit(e)) {
         case commit_result::committed:
             ++e.counts.commits;
             e.store_failures = 0;

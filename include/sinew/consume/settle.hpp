@@ -133,6 +133,25 @@ template <class E>
     return p != nullptr && p->state == partition_state::ours && p->tracker.epoch() == d.epoch;
 }
 
+/// Whether its handler's answer still counts: also while the partition is being given back.
+template <class E>
+[[nodiscard]] bool is_held(E& e, const typename E::delivery_type& d) {
+    if (d.replay) {
+        return true;
+    }
+    const auto* p = e.places.find(d.where.partition);
+    return p != nullptr && p->state != partition_state::gone && p->tracker.epoch() == d.epoch;
+}
+
+/// Commits what the unit of work holds, with the offsets that the source has taken.
+template <class E>
+[[nodiscard]] commit_result close_unit(E& e) {
+    return e.unit.close(e.options.group, e.options.topic, [&e](partition_id id) {
+        const auto* p = e.places.find(id);
+        return p == nullptr ? log_offset{-1} : p->committed;
+    });
+}
+
 /// The members of a transaction that did not commit run again, in their order and each by itself.
 template <class E>
 void rerun_members(E& e, bool in_doubt) {
@@ -153,11 +172,7 @@ bool settle(E& e) {
         if (!e.unit.is_open()) {
             return true;
         }
-        const commit_result result =
-            e.unit.close(e.options.group, e.options.topic, [&e](partition_id id) {
-                const auto* p = e.places.find(id);
-                return p == nullptr ? log_offset{-1} : p->committed;
-            });
+        const commit_result result = close_unit(e);
         if (result != commit_result::committed) {
             rerun_members(e, result == commit_result::unknown);
             return false;
