@@ -51,6 +51,17 @@ TEST_CASE("a long history keeps the first note and the latest ones") {
     CHECK(letter.first_failure == note(1).at);
 }
 
+TEST_CASE("a history that was stored longer than it may be is cut by the next note") {
+    dead_letter_record letter;
+    for (std::uint32_t i = 1; i <= 50; ++i) {
+        letter.history.push_back(note(i));
+    }
+    letter.add(note(51));
+    CHECK(letter.history.size() == dead_letter_record::history_max);
+    CHECK(letter.history.front() == note(1));
+    CHECK(letter.history.back() == note(51));
+}
+
 TEST_CASE("a long detail is cut, and never within a character") {
     dead_letter_record letter;
     letter.add(note(1, std::string(5000, 'x')));

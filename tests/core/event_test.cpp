@@ -134,6 +134,21 @@ TEST_CASE("all sequences of one to three bytes are judged as by the naive decode
     SUCCEED();
 }
 
+TEST_CASE("the prefix that is UTF-8 ends before the first character that is not") {
+    STATIC_REQUIRE(utf8_prefix("") == 0);
+    STATIC_REQUIRE(utf8_prefix("a\xc3\xa9") == 3);
+    STATIC_REQUIRE(utf8_prefix("a\xc3\xa9\xff and on") == 3);
+    STATIC_REQUIRE(utf8_prefix("\xe2\x82") == 0);
+    STATIC_REQUIRE(utf8_prefix("ab\xed\xa0\x80") == 2);
+    sinew::test::prop("for any bytes", [](const std::string& text) {
+        const std::size_t good = utf8_prefix(text);
+        RC_ASSERT(naive_is_utf8(text.substr(0, good)));
+        for (std::size_t size = good + 1; size <= text.size(); ++size) {
+            RC_ASSERT(!naive_is_utf8(text.substr(0, size)));
+        }
+    });
+}
+
 TEST_CASE("an event without id, source or type has a defect that says so") {
     STATIC_REQUIRE(defect_of(whole) == "none");
     STATIC_REQUIRE(defect_of(without(&event_view::id)) == "id_missing");

@@ -300,6 +300,15 @@ TEST_CASE("bytes that no JSON text holds are refused") {
     CHECK(reason_of(good + " \n") == "an event");
 }
 
+TEST_CASE("what is no JSON text of an object is refused at the byte where it begins") {
+    CHECK(detail_of("{\"a\":\"\xff\"}") == "byte 7: the text is not UTF-8 here");
+    CHECK(detail_of("{\xe2\x82") == "byte 2: the text is not UTF-8 here");
+    CHECK(detail_of("\t [1]") == "byte 3: an event is a JSON object, and this is an array");
+    CHECK(detail_of("\xef\xbb\xbf-17") ==
+          "byte 4: an event is a JSON object, and this is a single value");
+    CHECK(detail_of("null").starts_with("byte 1: "));
+}
+
 TEST_CASE("a detail quotes names alone, short and printable") {
     const std::string name = "\xc3\xa9\\n" + std::string(1000, 'x');
     CHECK(detail_of(with("\"" + name + "\":1")) ==

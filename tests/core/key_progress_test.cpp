@@ -260,6 +260,15 @@ TEST_CASE("what a store kept wrongly is mended to the safe side") {
     });
 }
 
+TEST_CASE("a gap that ends right below what is expected grows when the key goes on without it") {
+    key_progress progress(10, {{5, 9}}, false);
+    progress.advance_past(12);
+    CHECK(progress.gaps() == std::vector<sequence_gap>{{5, 11}});
+    CHECK(progress.stand(11) == standing::late);
+    CHECK(progress.stand(12) == standing::applied);
+    check_invariants(progress);
+}
+
 TEST_CASE("a standing has a name") {
     STATIC_REQUIRE(to_string(standing::expected) == "expected");
     STATIC_REQUIRE(to_string(standing::ahead) == "ahead");

@@ -68,7 +68,7 @@ struct dead_letter_record {
         last_failure = note.at;
         reason = note.reason;
         kind = note.kind;
-        if (history.size() == history_max) {
+        while (history.size() >= history_max) {
             history.erase(history.begin() + 1);
         }
         history.push_back(std::move(note));

@@ -213,9 +213,11 @@ struct event {
     return value == 0 || value == UINT64_MAX ? std::nullopt : std::optional(value);
 }
 
-/// Whether the text is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates).
-[[nodiscard]] constexpr bool is_utf8(std::string_view text) noexcept {
-    for (std::size_t i = 0; i < text.size();) {
+/// How many bytes at the front of the text are well-formed UTF-8 (RFC 3629: no overlong forms, no
+/// surrogates): all of them, or those before the first character that is not.
+[[nodiscard]] constexpr std::size_t utf8_prefix(std::string_view text) noexcept {
+    std::size_t i = 0;
+    while (i < text.size()) {
         const auto lead = static_cast<unsigned char>(text[i]);
         if (lead < 0x80) {
             ++i;
@@ -223,21 +225,26 @@ struct event {
         }
         const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
         if (lead < 0xc2 || lead > 0xf4 || i + length > text.size()) {
-            return false;
+            return i;
         }
         for (std::size_t k = 1; k < length; ++k) {
             if ((static_cast<unsigned char>(text[i + k]) & 0xc0U) != 0x80U) {
-                return false;
+                return i;
             }
         }
         const auto second = static_cast<unsigned char>(text[i + 1]);
         if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
             (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
-            return false;
+            return i;
         }
         i += length;
     }
-    return true;
+    return i;
+}
+
+/// Whether the text is well-formed UTF-8.
+[[nodiscard]] constexpr bool is_utf8(std::string_view text) noexcept {
+    return utf8_prefix(text) == text.size();
 }
 
 /// What makes an event unusable, or nothing.

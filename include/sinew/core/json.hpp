@@ -220,8 +220,9 @@ inline void append_data(std::string& out, const event_view& e, std::size_t depth
     if (text.size() > limits.bytes_max) {
         return detail::json_failure("json_too_large", "the JSON text is larger than the limit");
     }
-    if (!is_utf8(text)) {
-        return detail::json_failure("not_utf8", "the text is not UTF-8");
+    if (const std::size_t good = utf8_prefix(text); good != text.size()) {
+        return detail::json_failure(
+            "not_utf8", "byte " + std::to_string(good + 1) + ": the text is not UTF-8 here");
     }
     // The parser would take it for the end, and what follows would go unseen.
     if (const auto nul = text.find('\0'); nul != text.npos) {

@@ -90,7 +90,7 @@ public:
     }
     bool start_array(std::size_t size) {
         if (depth() == 0) {
-            return refuse("not_an_object", "an event is a JSON object, and this is an array");
+            return refuse_other("an array");
         }
         return start_object(size);
     }
@@ -130,6 +130,16 @@ private:
         return false;
     }
 
+    /// The text is JSON, but another value than an object.
+    bool refuse_other(const std::string& what) {
+        // The parser skips a byte order mark as it skips blanks.
+        const std::string_view read(value_after_,
+                                    static_cast<std::size_t>(read_to_ - value_after_));
+        const std::size_t place = read.find_first_not_of(" \t\r\n\xef\xbb\xbf") + 1;
+        return refuse("not_an_object", "byte " + std::to_string(place) +
+                                           ": an event is a JSON object, and this is " + what);
+    }
+
     /// The value that was just read, as it stands in the text.
     [[nodiscard]] std::string_view raw(value kind) const {
         std::string_view text(value_after_, static_cast<std::size_t>(read_to_ - value_after_));
@@ -142,7 +152,7 @@ private:
     /// A value was read. One of the event's own members is put where it belongs.
     bool take(value kind, std::string text) {
         if (depth() == 0) {
-            return refuse("not_an_object", "an event is a JSON object, and this is a single value");
+            return refuse_other("a single value");
         }
         if (depth() > 1) {
             return true;

@@ -92,8 +92,13 @@ public:
         }
         const std::uint64_t first = is_known() ? next_ : 1;
         if (sequence > first) {
-            gaps_.push_back({first, sequence - 1});
-            limit();
+            // As a store kept it, the last gap may end right below the next number.
+            if (!gaps_.empty() && gaps_.back().last == first - 1) {
+                gaps_.back().last = sequence - 1;
+            } else {
+                gaps_.push_back({first, sequence - 1});
+                limit();
+            }
         }
         next_ = sequence == UINT64_MAX ? UINT64_MAX : sequence + 1;
     }

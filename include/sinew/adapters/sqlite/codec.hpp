@@ -20,6 +20,21 @@
 
 namespace sinew::sqlite::detail {
 
+[[noreturn]] inline void refuse_damaged(std::string_view what) {
+    throw corrupt_error("sqlite: " + std::string(what) +
+                            " in one of sinew's tables is cut off or damaged. Restore a backup.",
+                        SQLITE_CORRUPT);
+}
+
+/// The value of an enumeration by its number; `last` is the highest that there is.
+template <class Enum>
+[[nodiscard]] Enum checked(std::uint8_t number, Enum last, std::string_view what) {
+    if (number > static_cast<std::uint8_t>(last)) {
+        refuse_damaged(what);
+    }
+    return static_cast<Enum>(number);
+}
+
 /// Writes at the end of a string.
 class writer {
 public:
@@ -64,10 +79,7 @@ public:
 private:
     [[nodiscard]] std::string_view take(std::size_t size) {
         if (size > left_.size()) {
-            throw corrupt_error(
-                "sqlite: a list in one of sinew's tables is cut off or damaged. "
-                "Restore a backup.",
-                SQLITE_CORRUPT);
+            refuse_damaged("a list");
         }
         const std::string_view taken = left_.substr(0, size);
         left_.remove_prefix(size);
@@ -152,7 +164,7 @@ inline void encode(std::string& to, const std::vector<failure_note>& history) {
     for (reader in(from); !in.is_at_end();) {
         failure_note note;
         note.at = wall_time(wall_time::duration(in.number<std::int64_t>()));
-        note.kind = static_cast<failure_class>(in.number<std::uint8_t>());
+        note.kind = checked(in.number<std::uint8_t>(), failure_class::unknown, "a list");
         note.attempt = in.number<std::uint32_t>();
         note.reason = in.text();
         note.detail = in.text();

@@ -111,8 +111,7 @@ public:
             [&](const detail::statement& row) {
                 all.push_back({row.column<std::string>(0),
                                std::string(row.column<detail::blob_or_null>(1).bytes),
-                               static_cast<dead_letter_state>(row.column<std::uint8_t>(2)),
-                               row.column<std::uint64_t>(3)});
+                               detail::read_state(row, 2), row.column<std::uint64_t>(3)});
             });
         return all;
     }

@@ -61,18 +61,23 @@ struct letter_statements {
     prepared change;
 };
 
+/// The state of an entry, as it stands in a column.
+[[nodiscard]] inline dead_letter_state read_state(const statement& from, int at) {
+    return checked(from.column<std::uint8_t>(at), dead_letter_state::discarded, "a dead letter");
+}
+
 /// The entry in the current row.
 [[nodiscard]] inline dead_letter_entry read_entry(const statement& from) {
     dead_letter_entry entry;
     entry.number = from.column<std::int64_t>(0);
     entry.version = from.column<std::uint64_t>(1);
-    entry.state = static_cast<dead_letter_state>(from.column<std::uint8_t>(2));
+    entry.state = read_state(from, 2);
     auto& letter = entry.letter;
     letter.consumer = from.column<std::string>(3);
     letter.topic = from.column<std::string>(4);
     letter.where = {from.column<partition_id>(5), from.column<log_offset>(6)};
     letter.reason = from.column<std::string>(7);
-    letter.kind = static_cast<failure_class>(from.column<std::uint8_t>(8));
+    letter.kind = checked(from.column<std::uint8_t>(8), failure_class::unknown, "a dead letter");
     letter.attempts = from.column<std::uint32_t>(9);
     letter.first_failure = from.column<wall_time>(10);
     letter.last_failure = from.column<wall_time>(11);
