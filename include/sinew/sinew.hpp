@@ -12,6 +12,8 @@
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/name.hpp>
+#include <sinew/core/new_event.hpp>
+#include <sinew/core/outbox.hpp>
 #include <sinew/core/queue_source.hpp>
 #include <sinew/core/sink.hpp>
 #include <sinew/core/source.hpp>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Everything in memory: a log, a queue, a store, a place for dead letters, a record of attempts.
+/// Everything in memory: a log, a queue, a store, a place for dead letters, a record of attempts,
+/// an outbox.
 ///
 /// They are the reference models of the ports. Services use them in their tests, and other adapters
 /// are compared with them.
@@ -12,6 +13,7 @@
 #include <sinew/adapters/memory/database.hpp>
 #include <sinew/adapters/memory/dead_letters.hpp>
 #include <sinew/adapters/memory/log.hpp>
+#include <sinew/adapters/memory/outbox.hpp>
 #include <sinew/adapters/memory/queue.hpp>
 #include <sinew/adapters/memory/store.hpp>
 #include <sinew/adapters/memory/transaction.hpp>

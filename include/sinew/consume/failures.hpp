@@ -6,6 +6,7 @@
 #include <sinew/consume/stage.hpp>
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/error.hpp>
+#include <sinew/core/following.hpp>
 
 #include <cstdint>
 #include <string_view>
@@ -14,18 +15,9 @@
 
 namespace sinew {
 
-/// What becomes of a key's next events, while one of them is in the dead letters.
-enum class following : std::uint8_t {
-    pass,  ///< they are handled: the key goes on without the one that failed
-    park,  ///< they go behind it into the dead letters, and the key's order holds through a replay
-};
-
-[[nodiscard]] constexpr std::string_view to_string(following f) noexcept {
-    return f == following::pass ? "pass" : "park";
-}
-
 /// Options of `dead_letter`.
 struct dead_letter_options {
+    /// What becomes of a key's next events: they are handled, or go behind it into the dead letters.
     sinew::following following = sinew::following::pass;
     /// How often the consumer looks for replays that were asked for.
     duration replay_interval = std::chrono::seconds(1);

@@ -130,6 +130,10 @@ public:
 
     [[nodiscard]] std::map<partition_name, attempt_book>& attempts() noexcept { return attempts_; }
 
+    /// A number that nobody else gets, as of a sequence in a database: it does not wait for a
+    /// commit, and one that is rolled back is gone.
+    [[nodiscard]] std::int64_t draw_number() noexcept { return ++last_number_; }
+
 private:
     static const cell& nothing() noexcept {
         static const cell none;
@@ -284,6 +288,7 @@ private:
     std::vector<row_table::iterator> garbage_;
     std::map<partition_name, attempt_book> attempts_;
     std::uint64_t version_ = 0;
+    std::int64_t last_number_ = 0;
 };
 
 }  // namespace detail
@@ -315,6 +320,7 @@ private:
     friend class store;
     friend class dead_letters;
     friend class attempts;
+    friend class outbox;
 
     std::shared_ptr<detail::tables> tables_;
 };

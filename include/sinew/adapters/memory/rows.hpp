@@ -3,12 +3,14 @@
 /// @file
 /// What a database in memory is made of: one ordered table of named rows.
 ///
-/// Everything that is kept (users' values, inbox, progress, offsets, dead letters) is a row, so one
-/// mechanism makes all of it transactional.
+/// Everything that is kept (users' values, inbox, progress, offsets, dead letters, outboxes) is a
+/// row, so one mechanism makes all of it transactional.
 
 #include <sinew/core/applied_offsets.hpp>
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/key_progress.hpp>
+#include <sinew/core/outbox.hpp>
+#include <sinew/core/shard_lease.hpp>
 #include <sinew/core/time.hpp>
 
 #include <compare>
@@ -34,6 +36,11 @@ enum class space : std::uint8_t {
     letters_wanted,    ///< consumer, rank of the state, number: requested or replaying
     letters_held,      ///< consumer, key: how many are neither resolved nor discarded
     letters_in_total,  ///< 0: the last number; 1: how many there are
+    outbox_shards,     ///< outbox: how many there are
+    outbox_leases,     ///< outbox, shard
+    outbox_keys,       ///< outbox, key: the last number in its sequence
+    outbox_open,       ///< outbox, number: an entry that waits or is parked
+    outbox_settled,    ///< outbox, number: an entry that was published or discarded
 };
 
 /// The name of a row, looked at.
@@ -75,7 +82,8 @@ struct by_name {
 
 /// What a row holds; `monostate` is a row that is not there.
 using cell = std::variant<std::monostate, std::string, std::int64_t, wall_time, key_progress,
-                          applied_offsets, std::shared_ptr<const dead_letter_entry>>;
+                          applied_offsets, std::shared_ptr<const dead_letter_entry>,
+                          std::shared_ptr<const outbox_entry>, std::shared_ptr<const shard_lease>>;
 
 [[nodiscard]] inline bool is_there(const cell& value) noexcept { return value.index() != 0; }
 

@@ -13,6 +13,7 @@
 #include <sinew/adapters/memory/attempts.hpp>
 #include <sinew/adapters/memory/database.hpp>
 #include <sinew/adapters/memory/dead_letters.hpp>
+#include <sinew/adapters/memory/outbox.hpp>
 #include <sinew/adapters/memory/rows.hpp>
 #include <sinew/adapters/memory/transaction.hpp>
 #include <sinew/core/applied_offsets.hpp>
@@ -87,6 +88,10 @@ public:
     [[nodiscard]] memory::dead_letters dead_letters(dead_letters_options options = {}) const {
         return {tables_, options};
     }
+    /// The outbox of that name in this store's database, such as one for each topic.
+    [[nodiscard]] memory::outbox outbox(std::string name, outbox_options options = {}) const {
+        return {tables_, std::move(name), options};
+    }
     /// The record of attempts in this store's database.
     [[nodiscard]] memory::attempts attempts() const { return memory::attempts(tables_); }
 
@@ -118,6 +123,7 @@ public:
 
 private:
     friend class memory::dead_letters;
+    friend class memory::outbox;
 
     template <class T>
     [[nodiscard]] T committed(const detail::row_name& name) const {
@@ -144,5 +150,7 @@ private:
 inline bool dead_letters::shares(const store& other) const noexcept {
     return tables_ == other.tables_;
 }
+
+inline bool outbox::shares(const store& other) const noexcept { return tables_ == other.tables_; }
 
 }  // namespace sinew::memory

@@ -174,6 +174,7 @@ public:
 private:
     friend class store;
     friend class dead_letters;
+    friend class outbox;
 
     /// What a nested part overwrote.
     struct undo {
