@@ -6,8 +6,10 @@
 
 #include <sinew/adapters/memory.hpp>
 #include <sinew/sinew.hpp>
+#include <sinew/testing/conformance/source.hpp>
 
 #include <cstddef>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
@@ -87,7 +89,30 @@ private:
 static_assert(sinew::source<list_source>);
 // [/source]
 
+// [conformance]
+/// What the suite for sources drives: an empty list, a way to append to it, and members.
+struct list_environment {
+    std::vector<sinew::event> events;
+
+    list_environment() { events.reserve(1'000); }  // messages point into the list
+    list_source join() const { return list_source(events); }
+    void append(sinew::partition_id, const sinew::event_view& e) {
+        events.push_back(sinew::to_event(e));
+    }
+};
+
+/// It declares neither `offsets` nor `groups`, so nothing is claimed of these.
+sinew::testing::conformance::claims_table check_list_source() {
+    return sinew::testing::conformance::source_claims(
+        "list_source", [] { return list_environment(); }, {.any_bytes = true});
+}
+// [/conformance]
+
 int main() {
+    const auto table = check_list_source();
+    std::puts(table.text().c_str());
+    expect(table.all_kept());
+
     const std::vector<sinew::event> events = {
         {.id = "1", .source = "/file", .type = "order", .data = "tea"},
         {.id = "2", .source = "/file", .type = "order", .data = "milk"},

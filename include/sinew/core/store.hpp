@@ -19,7 +19,7 @@ namespace sinew {
 ///
 /// 1. Effects are seen by others only after `commit`, and then all at once.
 /// 2. Transactions are serialisable: those that committed had the effect of running one after the
-///    other. One that read what another has changed since does not commit.
+///    other, in some order. What would contradict that does not commit.
 /// 3. `commit` answers committed only once the effects are durable. After `unknown` the effects
 ///    are either all there or none is, and that no longer changes.
 /// 4. `rollback`, or destruction without a commit, undoes all effects. After `commit` it does
