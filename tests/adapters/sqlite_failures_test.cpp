@@ -330,6 +330,31 @@ TEST_CASE("sqlite: a damaged list in a row is told, and never read beyond its en
     }
 }
 
+TEST_CASE("sqlite: a dead letter of a class or in a state that there is not is told as damaged") {
+    temp_folder folder;
+    sqlite::store db(folder.file(), {.synchronous = sqlite::synchronous::normal});
+    dead_letter_record letter{
+        .consumer = "stock", .topic = "orders", .original = make_event("1"), .reason = {}};
+    letter.add({at(1), failure_class::unknown, 1, "reason", "detail"});
+    auto letters = db.dead_letters();
+    REQUIRE(letters.put(letter) == put_result::stored);
+    const auto damage = [&](const char* change) {
+        db.connection().execute(std::string("UPDATE sinew_dead_letters SET ") + change);
+    };
+
+    damage("kind = 4");
+    REQUIRE_THROWS_AS(letters.find({}, 0, 1), sqlite::corrupt_error);
+    damage("kind = 3, state = 5");
+    REQUIRE_THROWS_AS(letters.find({}, 0, 1), sqlite::corrupt_error);
+    REQUIRE_THROWS_AS(letters.counts({}), sqlite::corrupt_error);
+    // The ninth byte of a note is its class.
+    damage(
+        "state = 4, history = CAST(substr(history, 1, 8) || x'04' || substr(history, 10) AS BLOB)");
+    REQUIRE_THROWS_AS(letters.find({}, 0, 1), sqlite::corrupt_error);
+    damage("history = NULL");
+    REQUIRE(letters.find({}, 0, 1).size() == 1);
+}
+
 TEST_CASE("sqlite: tables of a newer version are refused, with both versions, and not touched") {
     temp_folder folder;
     {

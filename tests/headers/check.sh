@@ -49,7 +49,7 @@ may_include() {
         range/v3/*) [[ $header == views/* || $header == sinew.hpp ]] ;;
         fmt/*) [[ ${header##*/} == *format.hpp ]] ;;
         nlohmann/*) [[ $header == core/json.hpp ]] ;;
-        sqlite3.h) [[ $header == adapters/sqlite* ]] ;;
+        sqlite3.h) [[ $header == adapters/sqlite* || $header == testing/sqlite* ]] ;;
         libpq-fe.h | libpq/*) [[ $header == adapters/postgres* ]] ;;
         librdkafka/*) [[ $header == adapters/kafka* ]] ;;
         catch2/* | rapidcheck* | gtest/* | gmock/*) false ;;

@@ -9,6 +9,11 @@
 /// and its pragmas stay as they are; its busy handler alone is replaced while this object lives, and
 /// afterwards is the time-out that `PRAGMA busy_timeout` had named.
 ///
+/// **On crash.** What a process wrote for a commit and did not sync before it died can be read by its
+/// successor, and a loss of power could still take it along. So opening syncs the write-ahead log:
+/// what a connection reads is safe, unless `synchronous` is below `full`. A rollback journal has no
+/// such cure; a service that must survive a loss of power stays with the write-ahead log.
+///
 /// **Bounds.** At most `statements_max` statements of the service's own texts are kept. One thread
 /// at a time: own connections are opened without SQLite's mutexes.
 
@@ -125,6 +130,7 @@ public:
             busy_timeout_before_ = static_cast<int>(std::get<0>(*had));
         }
         sqlite3_busy_handler(db_, &detail::patience::wait, &patience_);
+        sync_what_is_there();
     }
 
     connection(const connection&) = delete;
@@ -156,7 +162,11 @@ public:
         if (!run.bind(args...).step()) {
             return std::nullopt;
         }
-        return row<Columns...>(run, std::index_sequence_for<Columns...>());
+        auto first = row<Columns...>(run, std::index_sequence_for<Columns...>());
+        // What writes has done so only when it has ended, and only then says if that went wrong.
+        while (sqlite3_stmt_readonly(run.handle()) == 0 && run.step()) {
+        }
+        return first;
     }
 
     /// All rows.
@@ -239,7 +249,7 @@ private:
             try {
                 const auto mode = query_one<std::string>("PRAGMA journal_mode");
                 if (!mode || std::get<0>(*mode) != "wal") {
-                    static_cast<void>(query_one<std::string>("PRAGMA journal_mode = WAL"));
+                    change_to_wal();
                 }
                 break;
             } catch (const busy_error&) {
@@ -252,6 +262,40 @@ private:
         execute_script(options.synchronous == synchronous::full ? "PRAGMA synchronous = FULL"
                                                                 : "PRAGMA synchronous = NORMAL");
         execute_script(wal_pragma);
+        sync_what_is_there();
+    }
+
+    /// A file system without shared memory stays in the mode it had, without an error.
+    void change_to_wal() {
+        // With less, the journal of this change could come back after a loss of power, and undo the
+        // change together with all that was committed after it.
+        execute_script("PRAGMA synchronous = EXTRA");
+        const auto mode = query_one<std::string>("PRAGMA journal_mode = WAL");
+        if (!file().empty() && (!mode || std::get<0>(*mode) != "wal")) {
+            detail::raise(file(), "the file cannot be put into WAL mode", SQLITE_IOERR, "open");
+        }
+    }
+
+    /// Makes safe what can be read. Without it, an event that the inbox holds would be taken for
+    /// finished, its offset committed elsewhere, and then the power could go.
+    void sync_what_is_there() {
+        constexpr std::int64_t full = 2;
+        const auto level = query_one<std::int64_t>("PRAGMA synchronous");
+        if (!level || std::get<0>(*level) < full) {
+            return;
+        }
+        // The log is opened, and recovered if need be, by the first read.
+        static_cast<void>(query_one<std::int64_t>("PRAGMA schema_version"));
+        sqlite3_file* log = nullptr;
+        sqlite3_file_control(db_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+        if (log == nullptr || log->pMethods == nullptr) {
+            return;
+        }
+        const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+        if (code != SQLITE_OK) {
+            detail::raise(detail::file_of(db_), "the write-ahead log cannot be synced", code,
+                          "open");
+        }
     }
 
     /// The kept statement of that text; the one that was not used for longest gives way.
