@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <vector>
 
+using sinew::testing::count_faults;
+using sinew::testing::numbers_of;
 using sinew::testing::tape;
+using sinew::testing::to_code;
 using sinew::testing::to_string;
 
 TEST_CASE("an empty tape answers every question with the unremarkable choice") {
@@ -49,6 +52,37 @@ TEST_CASE("a tape that is loaded again starts at its front") {
 TEST_CASE("a tape is printed without the zeros at its end") {
     REQUIRE(to_string(std::vector<std::uint8_t>{0, 0, 3, 0, 0}) == "{0, 0, 3}");
     REQUIRE(to_string(std::vector<std::uint8_t>{0, 0}) == "{}");
+}
+
+TEST_CASE("a choice keeps the name of its answer, if whoever asked gave one") {
+    tape t({2, 1});
+    t.name_last("nobody asked yet");
+    t.choose(3, "store commit");
+    t.name_last("reply lost");
+    t.choose(2, "whose turn it is");
+    REQUIRE(t.made()[0].answer == "reply lost");
+    REQUIRE(t.made()[1].answer.empty());
+}
+
+TEST_CASE("what a run read is the tape that repeats it") {
+    tape t({200, 0, 5, 0});
+    for (int i = 0; i < 4; ++i) {
+        t.choose(3, "x");
+    }
+    const auto read = numbers_of(t.made());
+    REQUIRE(read == std::vector<std::uint8_t>{2, 0, 2});
+    REQUIRE(count_faults(read) == 2);
+}
+
+TEST_CASE("a tape is printed as code that makes it again, and a long one shortly") {
+    using sinew::testing::sparse_tape;
+    REQUIRE(to_code(std::vector<std::uint8_t>{0, 0, 3, 0}) == "std::vector<std::uint8_t>{0, 0, 3}");
+    const auto long_one = sparse_tape({{40, 2}, {7, 3}});
+    REQUIRE(long_one.size() == 41);
+    REQUIRE(long_one[7] == 3);
+    REQUIRE(count_faults(long_one) == 2);
+    REQUIRE(to_code(long_one) == "sinew::testing::sparse_tape({{7, 3}, {40, 2}})");
+    REQUIRE(sparse_tape({}).empty());
 }
 
 TEST_CASE("whatever is on a tape, an answer is one of those that there are") {

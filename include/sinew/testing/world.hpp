@@ -103,6 +103,7 @@ public:
         const fault chosen = allowed.nth(run_.choices.choose(allowed.size() + 1, label));
         if (chosen != fault::none) {
             run_.found.happened[static_cast<std::size_t>(chosen)] += 1;
+            run_.choices.name_last(to_string(chosen));
             note(who, label, "meets:", to_string(chosen));
         }
         return chosen;
@@ -403,7 +404,10 @@ std::invoke_result_t<Apply&> process::perform(fault how, std::string_view label,
         case fault::crash_before: die(label);
         case fault::crash_after: return apply_then([&]() -> result { die(label); });
         case fault::delayed: home_.pass(home_.options_.delay); break;
-        case fault::zombie: home_.stand_still(*this); break;
+        case fault::zombie:
+            home_.stand_still(*this);
+            must_live();  // the power may have failed meanwhile
+            break;
         case fault::clock_jump: home_.jump_clock(-home_.options_.clock_jump); break;
         case fault::clock_leap: home_.jump_clock(home_.options_.clock_jump); break;
         default: break;
