@@ -21,13 +21,3 @@ TEST_CASE("laws: what no attempt can help is a dead letter at once") {
     sinew::laws::prove("permanent_failure", sinew::laws::permanent_failure);
     sinew::laws::try_at_random(sinew::laws::permanent_failure);
 }
-
-TEST_CASE("laws: dead letters in a place of their own") {
-    sinew::laws::prove("dead_letters_elsewhere", sinew::laws::dead_letters_elsewhere);
-    sinew::laws::try_at_random(sinew::laws::dead_letters_elsewhere);
-}
-
-TEST_CASE("laws: while the dead-letter place is down the consumer waits and drops nothing") {
-    sinew::laws::prove("dead_letter_place_down", sinew::laws::dead_letter_place_down);
-    sinew::laws::try_at_random(sinew::laws::dead_letter_place_down);
-}

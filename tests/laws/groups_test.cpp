@@ -6,8 +6,3 @@ TEST_CASE("laws: a consumer joins while another has a batch open") {
     sinew::laws::prove("rebalance_with_transactions", sinew::laws::rebalance_with_transactions);
     sinew::laws::try_at_random(sinew::laws::rebalance_with_transactions);
 }
-
-TEST_CASE("laws: a consumer joins while handlers run that finish later") {
-    sinew::laws::prove("rebalance_with_tickets", sinew::laws::rebalance_with_tickets);
-    sinew::laws::try_at_random(sinew::laws::rebalance_with_tickets);
-}

@@ -51,6 +51,10 @@ TEST_CASE("law: memory is bounded") { require_law(law::memory_bounded); }
 TEST_CASE("law: a dead letter is whole") { require_law(law::dead_letter_whole); }
 TEST_CASE("law: only the hopeless are given up") { require_law(law::only_hopeless); }
 TEST_CASE("law: the ledger balances") { require_law(law::ledger); }
+TEST_CASE("law: fences only rise") { require_law(law::fences); }
+TEST_CASE("law: the state of each key is as without faults") {
+    require_law(law::as_without_faults);
+}
 TEST_CASE("law: everything drains once the faults stop") { require_law(law::drains); }
 TEST_CASE("law: no exception leaves a step") { require_law(law::no_escape); }
 
@@ -67,8 +71,12 @@ TEST_CASE("law: a poison event can't take the process along") {
 }
 
 TEST_CASE("every fault that is injected really happened") {
+    // Those of a disk have scenarios of their own, below the store.
+    const auto here =
+        fault_set::all().without({fault::sync_failed, fault::lost_writes, fault::torn_tail});
     for (std::size_t i = 1; i < fault_count; ++i) {
-        CAPTURE(std::string(to_string(static_cast<fault>(i))));
-        CHECK(everything().happened[i] > 10);
+        const auto f = static_cast<fault>(i);
+        CAPTURE(std::string(to_string(f)));
+        CHECK(here.has(f) == (everything().happened[i] > 2));
     }
 }

@@ -21,3 +21,8 @@ TEST_CASE("laws: an event waits again when the one before it moves to another co
     sinew::laws::prove("predecessor_moves_away", sinew::laws::predecessor_moves_away);
     sinew::laws::try_at_random(sinew::laws::predecessor_moves_away);
 }
+
+TEST_CASE("laws: a key on two partitions keeps its order whichever consumer's turn it is") {
+    sinew::laws::prove("whose_turn_it_is", sinew::laws::whose_turn_it_is);
+    sinew::laws::try_at_random(sinew::laws::whose_turn_it_is);
+}

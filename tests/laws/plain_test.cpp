@@ -28,6 +28,11 @@ TEST_CASE("laws: more events come than may be held") {
     sinew::laws::try_at_random(sinew::laws::flood_in_small_memory);
 }
 
+TEST_CASE("laws: more bytes come than may be held") {
+    sinew::laws::prove("flood_of_bytes", sinew::laws::flood_of_bytes);
+    sinew::laws::try_at_random(sinew::laws::flood_of_bytes);
+}
+
 TEST_CASE("laws: a dependency that is down for long uses up no attempt") {
     sinew::laws::prove("dependency_down", sinew::laws::dependency_down);
     sinew::laws::try_at_random(sinew::laws::dependency_down);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "laws/prove.hpp"
-#include "laws/scenarios/failing.hpp"
+#include "laws/scenarios/dead_letters.hpp"
 
 TEST_CASE("laws: a dead letter is replayed with what was parked behind it, in the key's order") {
     sinew::laws::prove("replay", sinew::laws::replay);

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: BSL-1.0
 
-# sinew_mutants(PROBE file MUTANTS file... ROOT folder LINK target...)
+# sinew_mutants(PROBE file MUTANTS file... ROOT folder LINK target... [ALL_SCENARIOS])
 #
 # Defines the program mutant_probe (nothing changed) and for each mutant NAME the program
 # mutant_NAME; the target mutants_all stands for them all. None of them is part of `all`. Writes
-# mutants.txt for run.sh, one line for each program: NAME|program|law|about.
+# mutants.txt for run.sh, one line for each program: NAME|program|law|what is expected|about.
+#
+# A mutant that has a line `scenarios:` is built with these alone, as that takes half the time; with
+# ALL_SCENARIOS it is built with all of them like the others.
 function(sinew_mutants)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "" "PROBE;ROOT" "MUTANTS;LINK")
+    cmake_parse_arguments(PARSE_ARGV 0 arg "ALL_SCENARIOS" "PROBE;ROOT" "MUTANTS;LINK")
 
     add_custom_target(mutants_all)
     set(lines "")
 
     set(all probe ${arg_MUTANTS})
     foreach(mutant IN LISTS all)
+        set(expect "")
+        set(scenarios "")
         if(mutant STREQUAL "probe")
             set(name probe)
             set(law "")
@@ -28,9 +33,15 @@ function(sinew_mutants)
                 endif()
                 set(${field} "${CMAKE_MATCH_1}")
             endforeach()
+            set(expect caught)
+            foreach(field IN ITEMS expect scenarios)
+                if("\n${head}" MATCHES "\n${field}: *([^\n]*[^ \n])")
+                    set(${field} "${CMAKE_MATCH_1}")
+                endif()
+            endforeach()
             if(NOT EXISTS "${arg_ROOT}/${file}")
                 # No program: run.sh counts it as stale.
-                string(APPEND lines "${name}|stale|${law}|${file} is not there\n")
+                string(APPEND lines "${name}|stale|${law}|${expect}|${file} is not there\n")
                 continue()
             endif()
 
@@ -54,6 +65,11 @@ function(sinew_mutants)
                 COMMENT "Mutant ${name}"
                 VERBATIM
             )
+            if(scenarios AND NOT arg_ALL_SCENARIOS)
+                set(LISTS "${scenarios}")
+                set(OUTPUT "${overlay}/laws/scenarios/all.hpp")
+                include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/choose.cmake")
+            endif()
         endif()
 
         set(program mutant_${name})
@@ -68,7 +84,7 @@ function(sinew_mutants)
         # A mutant may leave a parameter unused or code unreachable; that is not what is tested.
         target_compile_options(${program} PRIVATE -O1 -g0 -w)
         add_dependencies(mutants_all ${program})
-        string(APPEND lines "${name}|$<TARGET_FILE:${program}>|${law}|${about}\n")
+        string(APPEND lines "${name}|$<TARGET_FILE:${program}>|${law}|${expect}|${about}\n")
     endforeach()
 
     file(GENERATE OUTPUT mutants.txt CONTENT "${lines}")

@@ -7,6 +7,8 @@
 #include <sinew/consume/consumer.hpp>
 #include <sinew/testing/consumer_world.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -43,11 +45,73 @@ using transaction = consumer_ports::transaction;
     return {.replay_interval = 1h, .deaths_max = 50};
 }
 
+inline constexpr std::string_view zombie_refused = "a zombie's commit was refused";
+
+/// How often a fault came up so far.
+[[nodiscard]] inline std::uint64_t times(consumer_world& w, fault f) {
+    return w.found().happened[static_cast<std::size_t>(f)];
+}
+
 /// Applies the event in the transaction; what goes wrong then has to undo it.
 inline outcome apply(consumer_ports& ports, const event_view& e, transaction& tx) {
     tx.effect(e);
     ports.self.pass_through("handler");
+    // Somebody else has applied it while this handler stood still, so its commit must not work.
+    if (auto& w = ports.home; times(w, fault::zombie) != 0) {
+        w.found().sometimes(zombie_refused, w.facts().times_applied(e.id) != 0);
+    }
     return outcome::done();
+}
+
+/// Remembers the most that was seen of each count, over all lives of a consumer. To be given to
+/// `consumer_world::consume`.
+[[nodiscard]] inline auto watch(consumer_counts& most) {
+    return [&most](consumer_ports&, const auto& consumer, moment) {
+        const auto raise = [](auto& to, auto seen) { to = seen > to ? seen : to; };
+        const consumer_counts& now = consumer.counts();
+        raise(most.applied, now.applied);
+        raise(most.duplicates, now.duplicates);
+        raise(most.skipped, now.skipped);
+        raise(most.discarded, now.discarded);
+        raise(most.dead_lettered, now.dead_lettered);
+        raise(most.given_back, now.given_back);
+        raise(most.in_flight, now.in_flight);
+        raise(most.replayed, now.replayed);
+        raise(most.retries, now.retries);
+        raise(most.waits, now.waits);
+        raise(most.held, now.held);
+        raise(most.gaps, now.gaps);
+        raise(most.late, now.late);
+        raise(most.commits, now.commits);
+        return never;
+    };
+}
+
+/// A handler had nothing to do with an event, or a stage dropped it: from now on it is set aside.
+inline void set_aside(consumer_world& w, std::string_view id) {
+    if (!w.facts().is_set_aside(id)) {
+        w.facts().set_aside.emplace_back(id);
+    }
+}
+
+/// A scenario, and the name by which it is known. Each header beside this one lists its own.
+struct named_scenario {
+    std::string_view name;
+    void (*run)(trial&);
+};
+
+/// The scenarios of several headers as one array.
+template <std::size_t... Sizes>
+[[nodiscard]] constexpr auto joined(const named_scenario (&... lists)[Sizes]) noexcept {
+    std::array<named_scenario, (Sizes + ...)> all{};
+    std::size_t next = 0;
+    const auto add = [&](const auto& list) {
+        for (const auto& one : list) {
+            all[next++] = one;
+        }
+    };
+    (add(lists), ...);
+    return all;
 }
 
 // The scenarios share a few types of pipeline, so that a mutant is compiled in seconds.
