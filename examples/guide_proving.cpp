@@ -7,6 +7,7 @@
 #include <sinew/consume/consumer.hpp>
 #include <sinew/testing/consumer_world.hpp>
 #include <sinew/testing/every_fault.hpp>
+#include <sinew/testing/random_tapes.hpp>
 
 #include <cstdio>
 #include <string>
@@ -22,9 +23,9 @@ void shop(trial& t) {
     w.produce(0, w.make_event("Ada", "order-2"));
     w.consume("worker", [](consumer_ports& p) {
         return sinew::subscribe(p.source(), {.topic = "t", .group = "g", .seed = 1}) |
-               sinew::dead_letter(p.letters()) |     // what if one can never be processed?
-               sinew::retry({.max_attempts = 50}) |  // what if it fails?
-               sinew::once(p.store) |                // what if it comes twice?
+               sinew::dead_letter(p.letters(), {.deaths_max = 50}) |  // what if one never can be?
+               sinew::retry({.max_attempts = 50}) |                   // what if it fails?
+               sinew::once(p.store) |                                 // what if it comes twice?
                sinew::handle([&p](const sinew::event_view& e, consumer_ports::transaction& tx) {
                    tx.effect(e.partitionkey, e.id);
                    p.self.pass_through("handler");  // here, too, the process may die
@@ -67,5 +68,12 @@ int main() {
     expect(!again.found.all_hold());
     std::puts(explain(careless_shop, bad).c_str());
     // [/prove]
+
+    // [random]
+    // Tapes with many faults, each run twice; one that fails is made small.
+    const random_report beyond = random_tapes(shop, {.tapes = 2000, .seed = 7});
+    expect(beyond.all_hold() && beyond.faults_most > 2);
+    std::puts(summary(beyond).c_str());
+    // [/random]
     std::printf("%llu schedules\n", static_cast<unsigned long long>(good.schedules));
 }
