@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The PostgreSQL adapter: a transactional store with dead letters and a record of attempts.
+
+#include <sinew/adapters/postgres/attempts.hpp>
+#include <sinew/adapters/postgres/connection.hpp>
+#include <sinew/adapters/postgres/dead_letters.hpp>
+#include <sinew/adapters/postgres/errors.hpp>
+#include <sinew/adapters/postgres/schema.hpp>
+#include <sinew/adapters/postgres/store.hpp>
+#include <sinew/adapters/postgres/transaction.hpp>

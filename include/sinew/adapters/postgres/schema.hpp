@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The tables that the library makes: their schema and their version.
+///
+/// | table | key | what it keeps |
+/// | --- | --- | --- |
+/// | `inbox` | consumer, source, id | when the event was applied |
+/// | `progress` | consumer, key | where the key stands in its sequence |
+/// | `offsets` | consumer, topic, partition | what of the partition was applied |
+/// | `dead_letters` | number | the letter, whole |
+/// | `open_partitions` | consumer, topic, partition | somebody works on it |
+/// | `attempts` | consumer, topic, partition, offset | how often the event was begun |
+/// | `meta` | name | the version of each part |
+///
+/// Texts are kept as bytea: they come from strangers, and text columns take neither a NUL nor what
+/// is no UTF-8. To look at one by hand: `SELECT encode(id, 'escape')`. An index takes 2.7 kB, so a
+/// key of more than 800 bytes is kept as its first 769 and its SHA-256, which no key of up to 800
+/// bytes can equal. Instants are microseconds since 1970. 64-bit unsigned numbers are kept by their
+/// bit pattern.
+///
+/// **Guarantees.** Two processes that start at once make the tables once. Tables of a newer version
+/// are refused, with both versions in the message, and not touched.
+
+#include <sinew/adapters/postgres/connection.hpp>
+#include <sinew/adapters/postgres/errors.hpp>
+#include <sinew/core/error.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace sinew::postgres {
+
+namespace detail {
+
+/// Names of tables in the user's schema.
+class naming {
+public:
+    /// **On failure.** Throws `usage_error` unless the schema is a letter or `_`, followed by at
+    /// most 62 letters, digits and `_`; names that begin with `pg_` belong to PostgreSQL.
+    explicit naming(std::string schema) : schema_(std::move(schema)) {
+        const auto is_letter = [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        };
+        bool good = !schema_.empty() && schema_.size() <= 63 && is_letter(schema_.front());
+        for (const char c : schema_) {
+            good = good && (is_letter(c) || (c >= '0' && c <= '9'));
+        }
+        if (!good || schema_.starts_with("pg_")) {
+            throw usage_error(
+                "postgres: option schema has to be a letter or _ and at most 62 letters, digits "
+                "and _, and not begin with pg_");
+        }
+    }
+
+    [[nodiscard]] const std::string& schema() const noexcept { return schema_; }
+
+    /// Puts the names into a statement: `~inbox` becomes `"<schema>"."inbox"`.
+    [[nodiscard]] std::string operator()(std::string_view sql) const {
+        std::string out;
+        out.reserve(sql.size() + 64);
+        for (std::size_t i = 0; i < sql.size(); ++i) {
+            if (sql[i] != '~') {
+                out += sql[i];
+                continue;
+            }
+            out.append("\"").append(schema_).append("\".\"");
+            while (i + 1 < sql.size() &&
+                   (sql[i + 1] == '_' || (sql[i + 1] >= 'a' && sql[i + 1] <= 'z'))) {
+                out += sql[++i];
+            }
+            out += '"';
+        }
+        return out;
+    }
+
+private:
+    std::string schema_;
+};
+
+/// Tables that belong together and have one version.
+struct schema_part {
+    std::string_view name;
+    std::int64_t version = 0;
+    std::string_view script;
+};
+
+// The inbox has no B-tree on `at`: a BRIN index costs next to nothing for each event, and finds what
+// is old because rows lie in the order in which they came.
+inline constexpr schema_part consumer_schema{"consumer", 1, R"(
+CREATE FUNCTION ~key_of(bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$SELECT CASE WHEN pg_catalog.octet_length($1) > 800
+    THEN pg_catalog.substring($1, 1, 769) || pg_catalog.sha256($1) ELSE $1 END$$;
+CREATE TABLE ~inbox(
+    consumer bytea NOT NULL, source bytea NOT NULL, id bytea NOT NULL, at bigint NOT NULL,
+    PRIMARY KEY(consumer, source, id));
+CREATE INDEX inbox_by_time ON ~inbox USING brin(at) WITH (pages_per_range = 16, autosummarize = on);
+CREATE TABLE ~progress(
+    consumer bytea NOT NULL, key bytea NOT NULL, next bigint NOT NULL, merged boolean NOT NULL,
+    gaps bytea NOT NULL, PRIMARY KEY(consumer, key)) WITH (fillfactor = 70);
+CREATE TABLE ~offsets(
+    consumer bytea NOT NULL, topic bytea NOT NULL, partition bigint NOT NULL,
+    through bigint NOT NULL, beyond bytea NOT NULL, PRIMARY KEY(consumer, topic, partition))
+    WITH (fillfactor = 50);
+CREATE TABLE ~dead_letters(
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, version bigint NOT NULL,
+    state smallint NOT NULL, consumer bytea NOT NULL, topic bytea NOT NULL,
+    partition bigint NOT NULL, "offset" bigint NOT NULL, reason bytea NOT NULL,
+    kind smallint NOT NULL, attempts bigint NOT NULL, first_failure bigint NOT NULL,
+    last_failure bigint NOT NULL, history bytea NOT NULL, id bytea NOT NULL,
+    source bytea NOT NULL, type bytea NOT NULL, subject bytea NOT NULL, time bytea NOT NULL,
+    datacontenttype bytea NOT NULL, dataschema bytea NOT NULL, data bytea NOT NULL,
+    partitionkey bytea NOT NULL, sequence bytea NOT NULL, correlationid bytea NOT NULL,
+    causationid bytea NOT NULL, traceparent bytea NOT NULL, headers bytea NOT NULL);
+CREATE UNIQUE INDEX dead_letters_by_identity
+    ON ~dead_letters(consumer, ~key_of(source), ~key_of(id)) WHERE source <> '' AND id <> '';
+CREATE UNIQUE INDEX dead_letters_by_place
+    ON ~dead_letters(consumer, topic, partition, "offset") WHERE source = '' OR id = '';
+CREATE INDEX dead_letters_by_state ON ~dead_letters(consumer, state, number);
+CREATE INDEX dead_letters_held ON ~dead_letters(consumer, ~key_of(partitionkey)) WHERE state < 3;
+CREATE TABLE ~open_partitions(
+    consumer bytea NOT NULL, topic bytea NOT NULL, partition bigint NOT NULL,
+    PRIMARY KEY(consumer, topic, partition));
+CREATE TABLE ~attempts(
+    consumer bytea NOT NULL, topic bytea NOT NULL, partition bigint NOT NULL,
+    "offset" bigint NOT NULL, starts bigint NOT NULL, at bigint NOT NULL,
+    PRIMARY KEY(consumer, topic, partition, "offset"));
+)"};
+
+/// What makes the tables of a part, within one transaction.
+[[nodiscard]] inline std::string creation_of(const naming& named, const schema_part& part) {
+    return named(
+               "CREATE TABLE IF NOT EXISTS ~meta(name text PRIMARY KEY, version bigint NOT "
+               "NULL);") +
+           named(part.script) +
+           named("INSERT INTO ~meta(name, version) VALUES ('" + std::string(part.name) + "', " +
+                 std::to_string(part.version) + ");\n");
+}
+
+/// Whether something of that name is there, by a query that answers with a number.
+[[nodiscard]] inline bool is_there(connection& db, std::string_view sql, std::string_view name) {
+    return db.query_one<std::int32_t>(sql, name).has_value();
+}
+
+[[nodiscard]] inline bool has_schema(connection& db, const naming& named) {
+    return is_there(db, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", named.schema());
+}
+
+[[nodiscard]] inline std::optional<std::int64_t> schema_version(connection& db, const naming& named,
+                                                                const schema_part& part) {
+    if (!is_there(db,
+                  "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+                  "c.relnamespace WHERE c.relname = 'meta' AND n.nspname = $1",
+                  named.schema())) {
+        return std::nullopt;
+    }
+    const auto found =
+        db.query_one<std::int64_t>(named("SELECT version FROM ~meta WHERE name = $1"), part.name);
+    return found ? std::optional(std::get<0>(*found)) : std::nullopt;
+}
+
+/// Whether the tables are there, in this version.
+[[nodiscard]] inline bool schema_is_there(connection& db, const naming& named,
+                                          const schema_part& part) {
+    const auto version = schema_version(db, named, part);
+    if (version && *version > part.version) {
+        throw schema_error("postgres: " + db.where() + ": its tables of '" +
+                           std::string(part.name) + "' in schema \"" + named.schema() +
+                           "\" are of version " + std::to_string(*version) +
+                           ", and this program knows version " + std::to_string(part.version) +
+                           ". Run a program that was built with the newer sinew.");
+    }
+    return version.has_value();
+}
+
+/// The number of the lock under which a schema is made.
+[[nodiscard]] inline std::int64_t lock_of(const naming& named) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const char c : named.schema()) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    }
+    return static_cast<std::int64_t>(hash);
+}
+
+}  // namespace detail
+
+/// What makes the library's schema, for a database in which the service may not do so itself. `role`
+/// is who is to use it.
+///
+/// **On failure.** Throws `usage_error` if `schema` is no name.
+[[nodiscard]] inline std::string schema_script(const std::string& schema, std::string_view role) {
+    const detail::naming named(schema);
+    std::string quoted = "\"";
+    for (const char c : role) {
+        quoted.append(c == '"' ? 2 : 1, c);
+    }
+    quoted += '"';
+    return "BEGIN;\nCREATE SCHEMA IF NOT EXISTS \"" + schema + "\";\n" +
+           detail::creation_of(named, detail::consumer_schema) + "GRANT USAGE ON SCHEMA \"" +
+           schema + "\" TO " + quoted +
+           ";\nGRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \"" + schema +
+           "\" TO " + quoted + ";\nCOMMIT;\n";
+}
+
+namespace detail {
+
+inline void make_schema(connection& db, const naming& named, const schema_part& part) {
+    // Each statement sees what was committed before it, so whoever waited for the lock sees the
+    // tables.
+    db.execute_script("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    db.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", lock_of(named));
+    if (!schema_is_there(db, named, part)) {
+        if (!has_schema(db, named)) {
+            db.execute_script("CREATE SCHEMA \"" + named.schema() + "\"");
+        }
+        db.execute_script(creation_of(named, part));
+    }
+    db.execute_script("COMMIT");
+}
+
+inline void give_up(connection& db) noexcept {
+    try {
+        if (db.is_in_transaction()) {
+            db.execute_script("ROLLBACK");
+        }
+    } catch (...) {
+        // The connection is gone, and with it the transaction.
+    }
+}
+
+/// Makes the tables unless they are there.
+inline void ensure_schema(connection& db, const naming& named, const schema_part& part) {
+    if (db.is_in_transaction()) {
+        throw usage_error(
+            "postgres: the connection is inside a transaction; end it before the store is made");
+    }
+    try {
+        if (!schema_is_there(db, named, part)) {
+            make_schema(db, named, part);
+        }
+    } catch (const rights_error& e) {
+        const std::string role =
+            db.native() == nullptr ? std::string("the_role") : std::string(PQuser(db.native()));
+        const rights_error with_script(std::string(e.what()) +
+                                           " Or let somebody who may do so run this:\n" +
+                                           schema_script(named.schema(), role),
+                                       e.state());
+        give_up(db);
+        throw with_script;
+    } catch (...) {
+        give_up(db);
+        throw;
+    }
+}
+
+}  // namespace detail
+
+}  // namespace sinew::postgres

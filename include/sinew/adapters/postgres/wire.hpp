@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// Statements to the server and results from it, each with an end: libpq without its blocking calls.
+///
+/// Statements are queued and go out together (pipeline mode); then all their results are awaited, so
+/// several of them cost one round trip. If one fails, the server skips those behind it.
+///
+/// **Guarantees.** Nothing waits past its deadline, except that libpq resolves host names as the
+/// system does. A connection that did not answer in time is not used again. Before the next one is
+/// used, the server has ended what was left of it, so a commit whose answer never came is decided.
+///
+/// | state | event | becomes |
+/// | --- | --- | --- |
+/// | none | `ensure` | open, or throws |
+/// | open | the server ends it; the deadline passes | none, or dead if it is the service's own |
+/// | dead | the service resets it (`PQreset`) | open |
+/// | dead | `ensure` | throws `connection_lost_error` |
+///
+/// There is no `PQcancel`, as it blocks: the server's `statement_timeout`, which is shorter than the
+/// client's deadline, ends what takes too long.
+
+#include <sinew/adapters/postgres/errors.hpp>
+#include <sinew/adapters/postgres/round_trip.hpp>
+#include <sinew/adapters/postgres/values.hpp>
+#include <sinew/core/error.hpp>
+#include <sinew/core/time.hpp>
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sinew::postgres::detail {
+
+struct wire_options {
+    /// How long a call takes at most, where the caller gives no deadline.
+    duration call_timeout = std::chrono::seconds(5);
+    /// How long a statement waits for a lock.
+    duration lock_timeout = std::chrono::seconds(2);
+    bool prepare = true;
+};
+
+class wire {
+public:
+    wire(std::string conninfo, const wire_options& options)
+        : conninfo_(std::move(conninfo)), options_(options), owned_(true) {
+        check_conninfo();
+    }
+    wire(PGconn* borrowed, const wire_options& options)
+        : options_(options), conn_(borrowed), owned_(false) {
+        if (conn_ == nullptr) {
+            throw usage_error("postgres: the handle is null");
+        }
+        adopt();
+    }
+    wire(const wire&) = delete;
+    wire& operator=(const wire&) = delete;
+    ~wire() {
+        if (owned_) {
+            PQfinish(conn_);
+        }
+    }
+
+    [[nodiscard]] PGconn* handle() const noexcept { return conn_; }
+    [[nodiscard]] const wire_options& options() const noexcept { return options_; }
+    [[nodiscard]] bool is_owned() const noexcept { return owned_; }
+    [[nodiscard]] std::string where() const {
+        return conn_ == nullptr ? last_place_ : place_of(conn_);
+    }
+    [[nodiscard]] PGTransactionStatusType status() const noexcept {
+        return conn_ == nullptr || is_dead_ ? PQTRANS_UNKNOWN : PQtransactionStatus(conn_);
+    }
+    /// Which connection this is; another one after each new connection.
+    [[nodiscard]] std::uint64_t life() const noexcept { return life_; }
+
+    /// The deadline of a call for which the caller gives none. The server gives up before that.
+    [[nodiscard]] steady_time usual_deadline() const {
+        return later(machine_clock::now().steady,
+                     options_.call_timeout + options_.call_timeout / 10);
+    }
+
+    /// Whether the server has not ended the connection meanwhile, as far as can be told at once.
+    [[nodiscard]] bool is_alive() const noexcept {
+        for (int i = 0; i < 100 && PQstatus(conn_) == CONNECTION_OK; ++i) {
+            if (!wait_for(PQsocket(conn_), POLLIN, steady_time::min())) {
+                return true;
+            }
+            if (PQconsumeInput(conn_) == 0) {
+                return false;
+            }
+        }
+        return PQstatus(conn_) == CONNECTION_OK;
+    }
+
+    /// Makes sure that there is a connection.
+    void ensure(steady_time until) {
+        if (!owned_) {
+            ensure_borrowed();
+            return;
+        }
+        if (conn_ != nullptr && !is_alive()) {
+            drop();
+        }
+        if (conn_ == nullptr) {
+            connect(until);
+        }
+    }
+
+    /// Gives the connection up: its state is not known.
+    void drop() noexcept {
+        sent_.clear();
+        if (!owned_) {
+            is_dead_ = true;
+            dead_pid_ = PQbackendPID(conn_);
+            return;
+        }
+        if (conn_ != nullptr) {
+            try {
+                last_place_ = place_of(conn_);
+            } catch (...) {
+                last_place_.clear();
+            }
+            if (self_) {
+                former_ = std::exchange(self_, std::nullopt);
+            }
+            PQfinish(std::exchange(conn_, nullptr));
+        }
+    }
+
+    /// Queues a statement.
+    template <std::size_t N>
+    void queue(prepared& sql, const parameters<N>& values) {
+        open_pipeline();
+        if (!options_.prepare) {
+            queue_once(sql.text_.c_str(), values);
+            return;
+        }
+        if (sql.life_ != life_) {
+            sql.name_ = "sinew_" + std::to_string(next_number());
+            add(PQsendPrepare(conn_, sql.name_.c_str(), sql.text_.c_str(), values.count(),
+                              values.types()),
+                sql.text_.c_str(), &sql);
+            sql.life_ = life_;
+        }
+        add(PQsendQueryPrepared(conn_, sql.name_.c_str(), values.count(), values.values(),
+                                values.lengths(), values.formats(), 1),
+            sql.text_.c_str(), nullptr);
+    }
+    /// Queues a statement that is not kept. Its text has to live until the results are there.
+    template <std::size_t N>
+    void queue_once(const char* sql, const parameters<N>& values) {
+        open_pipeline();
+        add(PQsendQueryParams(conn_, sql, values.count(), values.types(), values.values(),
+                              values.lengths(), values.formats(), 1),
+            sql, nullptr);
+    }
+    /// Queues a statement that is not kept and has no values.
+    void queue(const char* sql) { queue_once(sql, parameters<0>()); }
+    /// How many statements are queued.
+    [[nodiscard]] std::size_t queued() const noexcept { return sent_.size(); }
+
+    /// Sends what is queued and waits for all results. A reply that is not complete has cost the
+    /// connection.
+    [[nodiscard]] reply exchange(steady_time until) {
+        reply out;
+        if (PQpipelineSync(conn_) == 0) {
+            out.how = reply::ending::lost;
+        } else {
+            receive(out, until);
+        }
+        conclude(out);
+        return out;
+    }
+
+    /// The same, for the result of the last statement. **On failure.** Throws the error that fits.
+    result run(steady_time until) {
+        reply got = exchange(until);
+        if (!got.is_good()) {
+            raise(got);
+        }
+        return std::move(got.last);
+    }
+
+    /// Runs several statements without values.
+    void script(const std::string& sql, steady_time until) {
+        if (!sent_.empty()) {
+            static_cast<void>(exchange(until));  // left over from a call that failed before it sent
+        }
+        enter();
+        reply out;
+        if (PQsendQuery(conn_, sql.c_str()) == 0) {
+            out.how = reply::ending::lost;
+        } else {
+            receive_script(out, until);
+        }
+        out.doing = sql;
+        leave(out);
+        if (!out.is_good()) {
+            raise(out);
+        }
+    }
+
+    [[noreturn]] void raise(const reply& got) const {
+        if (got.how == reply::ending::late) {
+            throw deadline_error(explain(where(), "no answer before the deadline", {}, got.doing,
+                                         "Is the server overloaded or the network gone?"));
+        }
+        if (got.wrong) {
+            detail::raise(where(), got.wrong.get(), got.doing);
+        }
+        throw connection_lost_error(
+            explain(where(), "the connection was lost", {}, got.doing, "Is the server running?"));
+    }
+
+private:
+    /// A session as the server knows it.
+    struct session_id {
+        std::int32_t pid = 0;
+        std::string start;  ///< as the server wrote it: a process number alone may come again
+    };
+    struct sent_statement {
+        const char* text;
+        prepared* preparing = nullptr;
+    };
+
+    void check_conninfo() const {
+        char* says = nullptr;
+        PQconninfoOption* parsed = PQconninfoParse(conninfo_.c_str(), &says);
+        PQfreemem(says);  // it may quote a password
+        if (parsed == nullptr) {
+            throw usage_error(
+                "postgres: the connection string cannot be read. Write it as key=value pairs or as "
+                "postgresql://user@host/database; it is not shown here, as it may hold a password");
+        }
+        PQconninfoFree(parsed);
+    }
+
+    void adopt() {
+        life_ = next_number();
+        is_dead_ = false;
+        adopted_pid_ = PQbackendPID(conn_);
+    }
+
+    void ensure_borrowed() {
+        const int pid = PQbackendPID(conn_);
+        if (PQstatus(conn_) == CONNECTION_OK && pid != adopted_pid_ && pid != dead_pid_) {
+            adopt();  // the service has reset it
+        }
+        if (is_dead_ || PQstatus(conn_) != CONNECTION_OK) {
+            throw connection_lost_error(
+                explain(place_of(conn_), "the service's own connection cannot be used any more", {},
+                        {}, "Reset it with PQreset, or give the store a connection string."));
+        }
+        if (PQpipelineStatus(conn_) != PQ_PIPELINE_OFF) {
+            throw usage_error("postgres: the service's own connection is in pipeline mode");
+        }
+    }
+
+    void connect(steady_time until) {
+        // What the string does not say. A string in place of a name is taken apart by libpq.
+        const char* keys[] = {"dbname", "fallback_application_name", "client_encoding", nullptr};
+        const char* values[] = {conninfo_.c_str(), "sinew", "UTF8", nullptr};
+        conn_ = PQconnectStartParams(keys, values, 1);
+        if (conn_ == nullptr) {
+            throw std::bad_alloc();
+        }
+        PQsetNoticeProcessor(conn_, [](void*, const char*) {}, nullptr);
+        PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+        while (PQstatus(conn_) != CONNECTION_BAD && next != PGRES_POLLING_OK &&
+               next != PGRES_POLLING_FAILED) {
+            if (!wait_for(PQsocket(conn_), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                          until)) {
+                fail_to_connect("no answer before the deadline", true);
+            }
+            next = PQconnectPoll(conn_);
+        }
+        if (PQstatus(conn_) != CONNECTION_OK) {
+            fail_to_connect(one_line(PQerrorMessage(conn_)), false);
+        }
+        PQsetnonblocking(conn_, 1);
+        adopt();
+        set_up(until);
+    }
+
+    [[noreturn]] void fail_to_connect(const std::string& says, bool is_late) {
+        last_place_ = place_of(conn_);
+        PQfinish(std::exchange(conn_, nullptr));
+        const std::string text =
+            explain(last_place_, says, {}, "connect",
+                    "Is the server running, is the address right, and does it let this role in?");
+        if (is_late) {
+            throw deadline_error(text);
+        }
+        throw cannot_connect_error(text);
+    }
+
+    /// The session's own limits, and the end of the one before it.
+    void set_up(steady_time until) {
+        try {
+            if (PQserverVersion(conn_) < 120'000) {
+                throw sql_error(explain(place_of(conn_), "the server is older than PostgreSQL 12",
+                                        {}, {}, "Use a newer one."));
+            }
+            queue_once(
+                "SELECT set_config('statement_timeout', $1, false), "
+                "set_config('lock_timeout', $2, false)",
+                parameters(milliseconds(options_.call_timeout),
+                           milliseconds(options_.lock_timeout)));
+            queue(
+                "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = "
+                "pg_catalog.pg_backend_pid()");
+            const result row = run(until);
+            if (PQntuples(row.get()) == 1) {
+                self_ = session_id{column<std::int32_t>(row.get(), 0, 0),
+                                   column<std::string>(row.get(), 0, 1)};
+            }
+            end_former(until);
+        } catch (...) {
+            if (conn_ != nullptr) {
+                self_.reset();
+                drop();
+            }
+            throw;
+        }
+    }
+
+    /// Waits until the session that was given up is gone: what it had under way is decided then.
+    void end_former(steady_time until) {
+        while (former_) {
+            queue_once(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM "
+                "pg_catalog.pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+                parameters(former_->pid, former_->start));
+            if (PQntuples(run(until).get()) == 0) {
+                former_.reset();
+            } else if (!pause(until)) {
+                throw busy_error(explain(place_of(conn_),
+                                         "the session before this one has not "
+                                         "ended yet",
+                                         {}, {}, "It is asked again."));
+            }
+        }
+    }
+
+    [[nodiscard]] static bool pause(steady_time until) noexcept {
+        const steady_time now = machine_clock::now().steady;
+        const steady_time soon = later(now, std::chrono::milliseconds(2));
+        static_cast<void>(wait_for(-1, 0, soon < until ? soon : until));
+        return now < until;
+    }
+
+    void enter() {
+        if (conn_ == nullptr || is_dead_) {
+            throw connection_lost_error(
+                explain(where(), "there is no connection", {}, {}, "Begin another transaction."));
+        }
+        if (!owned_) {
+            was_nonblocking_ = PQisnonblocking(conn_) != 0;
+            PQsetnonblocking(conn_, 1);
+        }
+    }
+
+    void open_pipeline() {
+        if (sent_.empty()) {
+            enter();
+            if (PQenterPipelineMode(conn_) == 0) {
+                lose("the connection is busy with something else");
+            }
+        }
+    }
+
+    void add(int sent, const char* text, prepared* preparing) {
+        if (sent == 0) {
+            lose(one_line(PQerrorMessage(conn_)));
+        }
+        sent_.push_back({text, preparing});
+    }
+
+    [[noreturn]] void lose(const std::string& says) {
+        const std::string text = explain(where(), says, {}, {}, "Is the server running?");
+        drop();
+        throw connection_lost_error(text);
+    }
+
+    /// Waits until a result can be taken without blocking.
+    [[nodiscard]] reply::ending await(steady_time until) noexcept {
+        while (PQisBusy(conn_) != 0) {
+            const int flushed = PQflush(conn_);
+            if (flushed < 0) {
+                return reply::ending::lost;
+            }
+            const auto events = static_cast<short>(flushed == 1 ? POLLIN | POLLOUT : POLLIN);
+            if (PQsocket(conn_) < 0) {
+                return reply::ending::lost;
+            }
+            if (!wait_for(PQsocket(conn_), events, until)) {
+                return reply::ending::late;
+            }
+            if (PQconsumeInput(conn_) == 0) {
+                return reply::ending::lost;
+            }
+        }
+        return reply::ending::complete;
+    }
+
+    [[nodiscard]] static bool is_wrong(const PGresult* got) noexcept {
+        const auto status = PQresultStatus(got);
+        return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
+               status != PGRES_EMPTY_QUERY && status != PGRES_PIPELINE_ABORTED;
+    }
+
+    void receive(reply& out, steady_time until) {
+        for (std::size_t at = 0;;) {
+            out.how = await(until);
+            if (out.how != reply::ending::complete) {
+                note_loss(out, at);
+                return;
+            }
+            result got(PQgetResult(conn_));
+            if (!got) {
+                if (PQstatus(conn_) == CONNECTION_BAD || ++at > sent_.size()) {
+                    out.how = reply::ending::lost;
+                    note_loss(out, at);
+                    return;
+                }
+                continue;
+            }
+            if (PQresultStatus(got.get()) == PGRES_PIPELINE_SYNC) {
+                return;
+            }
+            if (is_wrong(got.get()) && !out.wrong) {
+                out.at = at;
+                out.doing = at < sent_.size() ? std::string(sent_[at].text) : std::string();
+                out.wrong = std::move(got);
+            } else if (PQresultStatus(got.get()) == PGRES_TUPLES_OK ||
+                       (at + 1 == sent_.size() && !has_rows(out))) {
+                out.last = std::move(got);
+            }
+        }
+    }
+
+    [[nodiscard]] static bool has_rows(const reply& of) noexcept {
+        return of.last && PQresultStatus(of.last.get()) == PGRES_TUPLES_OK;
+    }
+
+    void note_loss(reply& out, std::size_t at) const {
+        if (!out.wrong) {
+            out.at = at;
+            out.doing = at < sent_.size() ? std::string(sent_[at].text) : std::string();
+        }
+    }
+
+    void receive_script(reply& out, steady_time until) {
+        for (;;) {
+            out.how = await(until);
+            if (out.how != reply::ending::complete) {
+                return;
+            }
+            result got(PQgetResult(conn_));
+            if (!got) {
+                out.how = PQstatus(conn_) == CONNECTION_BAD ? reply::ending::lost : out.how;
+                return;
+            }
+            if (is_wrong(got.get())) {
+                const bool copies = PQresultStatus(got.get()) != PGRES_FATAL_ERROR;
+                out.how = copies ? reply::ending::lost : out.how;
+                out.wrong = copies ? nullptr : std::move(got);
+                if (copies) {
+                    return;  // a COPY that nobody feeds
+                }
+            }
+        }
+    }
+
+    /// What follows from a reply: statements that were not prepared after all, a lost connection.
+    void conclude(reply& out) noexcept {
+        if (!out.is_good()) {
+            for (std::size_t i = out.at; i < sent_.size(); ++i) {
+                if (sent_[i].preparing != nullptr) {
+                    sent_[i].preparing->life_ = 0;
+                }
+            }
+            const std::string_view state =
+                out.wrong ? field_of(out.wrong.get(), PG_DIAG_SQLSTATE) : std::string_view();
+            if (state == "26000" || state == "0A000") {
+                life_ = next_number();  // a pooler or a change of a table: prepare everything anew
+            }
+        }
+        leave(out);
+    }
+
+    void leave(reply& out) noexcept {
+        sent_.clear();
+        if (out.how == reply::ending::complete && PQpipelineStatus(conn_) != PQ_PIPELINE_OFF &&
+            PQexitPipelineMode(conn_) == 0) {
+            out.how = reply::ending::lost;
+        }
+        if (out.how != reply::ending::complete || PQstatus(conn_) != CONNECTION_OK) {
+            out.how = out.how == reply::ending::late ? out.how : reply::ending::lost;
+            drop();
+        } else if (!owned_ && !was_nonblocking_) {
+            PQsetnonblocking(conn_, 0);
+        }
+    }
+
+    std::string conninfo_;
+    wire_options options_;
+    PGconn* conn_ = nullptr;
+    bool owned_;
+    bool is_dead_ = false;
+    bool was_nonblocking_ = false;
+    int adopted_pid_ = 0;
+    int dead_pid_ = -1;
+    std::uint64_t life_ = 0;
+    std::optional<session_id> self_;
+    std::optional<session_id> former_;
+    std::string last_place_ = "no server";
+    std::vector<sent_statement> sent_;
+};
+
+}  // namespace sinew::postgres::detail
