@@ -6,7 +6,6 @@
 #include <sinew/consume/consumer.hpp>
 #include <sinew/consume/dead_letter_topic.hpp>
 #include <sinew/consume/describe.hpp>
-#include <sinew/consume/run.hpp>
 #include <sinew/consume/triage.hpp>
 #include <sinew/core/attempts.hpp>
 #include <sinew/core/dead_letters.hpp>
@@ -15,6 +14,7 @@
 #include <sinew/core/new_event.hpp>
 #include <sinew/core/outbox.hpp>
 #include <sinew/core/queue_source.hpp>
+#include <sinew/core/run.hpp>
 #include <sinew/core/sink.hpp>
 #include <sinew/core/source.hpp>
 #include <sinew/core/store.hpp>

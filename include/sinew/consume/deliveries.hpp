@@ -7,12 +7,12 @@
 /// one in bytes covers them all. The table is made once; opening and closing a slot allocates
 /// nothing.
 
-#include <sinew/consume/retry_policy.hpp>
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/hash.hpp>
 #include <sinew/core/position.hpp>
+#include <sinew/core/retry_policy.hpp>
 #include <sinew/core/time.hpp>
 
 #include <cstddef>

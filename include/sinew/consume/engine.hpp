@@ -18,10 +18,10 @@
 #include <sinew/consume/partitions.hpp>
 #include <sinew/consume/plan.hpp>
 #include <sinew/consume/resequencer.hpp>
-#include <sinew/consume/retry_budget.hpp>
 #include <sinew/consume/unit_of_work.hpp>
 #include <sinew/core/observer.hpp>
 #include <sinew/core/random.hpp>
+#include <sinew/core/retry_budget.hpp>
 #include <sinew/core/timestamp.hpp>
 
 #include <optional>

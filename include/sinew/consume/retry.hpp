@@ -3,9 +3,9 @@
 /// @file
 /// The stage `retry`: what if handling an event fails?
 
-#include <sinew/consume/classify.hpp>
-#include <sinew/consume/retry_policy.hpp>
 #include <sinew/consume/stage.hpp>
+#include <sinew/core/classify.hpp>
+#include <sinew/core/retry_policy.hpp>
 
 #include <utility>
 

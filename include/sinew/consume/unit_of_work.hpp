@@ -7,10 +7,10 @@
 /// order in which they ran. What it knows of an event is read in the transaction itself, so that two
 /// consumers that meet over one event cannot both commit.
 
-#include <sinew/consume/classify.hpp>
 #include <sinew/consume/duplicates.hpp>
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/applied_offsets.hpp>
+#include <sinew/core/classify.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/key_progress.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/test.hpp"
 
-#include <sinew/consume/retry_policy.hpp>
+#include <sinew/core/retry_policy.hpp>
 
 #include <cmath>
 #include <cstdint>

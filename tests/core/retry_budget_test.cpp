@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/test.hpp"
 
-#include <sinew/consume/retry_budget.hpp>
+#include <sinew/core/retry_budget.hpp>
 
 #include <cmath>
 #include <cstdint>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Running a consumer on a thread of the caller's own, until it is told to stop.
+/// Running a driver (a consumer, a relay, a drainer) on a thread of the caller's own, until it is
+/// told to stop.
 
 #include <sinew/core/time.hpp>
 
@@ -20,7 +21,7 @@ concept stop_signal = requires(const S& s) {
 
 /// Options of `run`.
 struct run_options {
-    /// How long the source may be waited at before `stop` is looked at again.
+    /// How long a step may wait for something to do before `stop` is looked at again.
     duration look_up = std::chrono::milliseconds(50);
     /// How long running handlers may take to finish once it is to stop.
     duration shut_down_within = std::chrono::seconds(10);
@@ -29,8 +30,8 @@ struct run_options {
 /// How a run ended.
 enum class run_end : std::uint8_t {
     stopped,  ///< as it was told: everything finished is committed
-    cut_off,  ///< told so, but handlers had not finished in time: their events come again
-    halted,   ///< by `halt()`: see the consumer's `halted()`
+    cut_off,  ///< told so, but what ran had not finished in time: those events come again
+    halted,   ///< by itself: see the driver's `halted()`
 };
 
 [[nodiscard]] constexpr std::string_view to_string(run_end end) noexcept {
@@ -55,32 +56,55 @@ inline void pause_for(duration span) noexcept {
     }
 }
 
+/// Whether a driver has stopped by itself; most kinds never do.
+template <class Driver>
+[[nodiscard]] bool has_halted(const Driver& one) {
+    if constexpr (requires { one.halted(); }) {
+        return static_cast<bool>(one.halted());
+    }
+    return false;
+}
+
 }  // namespace detail
 
-/// Steps the consumer until `stop` asks it to end, or it halts; then shuts it down.
+/// Something that is stepped: a consumer, a relay, a drainer.
+///
+/// 1. `step(now, wait_until)` does what can be done now, and waits for something to do until
+///    `wait_until` at most; it answers whether anything happened.
+/// 2. `next_deadline()` is when it has something to do without anybody's asking.
+/// 3. `shut_down(now, until)` ends in order, and answers true once it has, at the latest at `until`.
+/// 4. `is_idle()` is whether nothing is under way.
+template <class D>
+concept driver = requires(D& one, moment now, steady_time until) {
+    { one.step(now, until) } -> std::same_as<bool>;
+    { one.next_deadline() } -> std::same_as<steady_time>;
+    { one.shut_down(now, until) } -> std::same_as<bool>;
+    { one.is_idle() } -> std::same_as<bool>;
+};
+
+/// Steps the driver until `stop` asks it to end, or it halts; then shuts it down.
 ///
 /// **On failure.** Throws what `step` throws, after a shut-down.
 /// **On crash.** What was not committed is delivered again at the next start.
 /// **Bounds.** Returns within `shut_down_within` and one call to a port after it was asked to stop.
-template <class Consumer, stop_signal Stop, clock Clock = machine_clock>
-run_end run(Consumer& consumer, const Stop& stop, run_options options = {}, Clock clock = {}) {
+template <driver Driver, stop_signal Stop, clock Clock = machine_clock>
+run_end run(Driver& one, const Stop& stop, run_options options = {}, Clock clock = {}) {
     const auto shut_down = [&] {
         const steady_time until = later(clock.now().steady, options.shut_down_within);
-        while (!consumer.shut_down(clock.now(), until)) {
+        while (!one.shut_down(clock.now(), until)) {
             detail::pause_for(std::chrono::milliseconds(1));
         }
         return clock.now().steady < until;
     };
-    if constexpr (std::same_as<Clock, machine_clock> &&
-                  requires { consumer.measure_with(nullptr); }) {
-        consumer.measure_with([] { return machine_clock::now().steady; });
+    if constexpr (std::same_as<Clock, machine_clock> && requires { one.measure_with(nullptr); }) {
+        one.measure_with([] { return machine_clock::now().steady; });
     }
-    // A source that does not wait by itself must not be asked without a pause.
+    // A port that does not wait by itself must not be asked without a pause.
     constexpr duration nap = std::chrono::milliseconds(1);
     try {
-        while (!stop.stop_requested() && !consumer.halted()) {
+        while (!stop.stop_requested() && !detail::has_halted(one)) {
             const moment now = clock.now();
-            if (!consumer.step(now, later(now.steady, options.look_up)) &&
+            if (!one.step(now, later(now.steady, options.look_up)) &&
                 clock.now().steady - now.steady < nap) {
                 detail::pause_for(nap);
             }
@@ -90,24 +114,24 @@ run_end run(Consumer& consumer, const Stop& stop, run_options options = {}, Cloc
         throw;
     }
     const bool in_time = shut_down();
-    if (consumer.halted()) {
+    if (detail::has_halted(one)) {
         return run_end::halted;
     }
     return in_time ? run_end::stopped : run_end::cut_off;
 }
 
-/// Steps the consumer until nothing is under way and `quiet` steps in a row brought nothing: for
+/// Steps the driver until nothing is under way and `quiet` steps in a row brought nothing: for
 /// batches, tests, and files that were read to their end. Waits for retries and gaps, up to `until`.
 /// Answers whether it came to rest.
-template <class Consumer, clock Clock = machine_clock>
-bool drain(Consumer& consumer, steady_time until, std::uint32_t quiet = 3, Clock clock = {}) {
+template <driver Driver, clock Clock = machine_clock>
+bool drain(Driver& one, steady_time until, std::uint32_t quiet = 3, Clock clock = {}) {
     std::uint32_t calm = 0;
-    while (calm < quiet || !consumer.is_idle()) {
+    while (calm < quiet || !one.is_idle()) {
         const moment now = clock.now();
-        if (now.steady >= until || consumer.halted()) {
+        if (now.steady >= until || detail::has_halted(one)) {
             return false;
         }
-        if (consumer.step(now)) {
+        if (one.step(now)) {
             calm = 0;
         } else {
             ++calm;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/test.hpp"
 
-#include <sinew/consume/backoff.hpp>
+#include <sinew/core/backoff.hpp>
 
 #include <cmath>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/test.hpp"
 
-#include <sinew/consume/classify.hpp>
+#include <sinew/core/classify.hpp>
 
 #include <new>
 #include <optional>

@@ -14,8 +14,8 @@
 /// whatever is thrown in between: another kind of failure starts nothing anew. No retry is due
 /// sooner than `backoff_floor` after its failure.
 
-#include <sinew/consume/backoff.hpp>
-#include <sinew/consume/retry_budget.hpp>
+#include <sinew/core/backoff.hpp>
+#include <sinew/core/retry_budget.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/time.hpp>
 
