@@ -446,3 +446,29 @@ TEST_CASE("memory: effects and their events are committed together or not at all
     REQUIRE(f.ids().empty());
     REQUIRE(f.add("2", "k") == 1);
 }
+
+TEST_CASE("memory: an event over the limit is refused with its size, and the transaction goes on") {
+    fixture f;
+    auto box = f.store.outbox("orders", {.shards = 1, .event_bytes_max = 200});
+    auto tx = f.store.begin();
+    event large = make_event("1", "k");
+    large.data.resize(300);
+    REQUIRE_THROWS_WITH(box.add(tx, large.view(), day),
+                        Catch::Contains("takes 200 at most") && Catch::Contains("event_bytes_max"));
+    REQUIRE(box.add(tx, make_event("2", "k").view(), day) == 1);
+    REQUIRE(tx.commit() == commit_result::committed);
+    REQUIRE(f.ids() == texts{"2"});
+    REQUIRE_THROWS_AS(f.store.outbox("more", {.event_bytes_max = 0}), usage_error);
+}
+
+TEST_CASE(
+    "memory: an outbox that keeps nothing of what is published forgets it when it is marked") {
+    fixture f;
+    f.box = f.store.outbox("orders", {.shards = 1, .keep_published = false});
+    f.add("1", "k");
+    f.add("2", "k");
+    f.publish("1");
+    REQUIRE(f.ids() == texts{"2"});
+    REQUIRE(f.box.purge(day + 1h, 10) == 0);
+    REQUIRE(f.add("3", "k") == 3);
+}

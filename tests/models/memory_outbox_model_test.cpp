@@ -296,9 +296,11 @@ private:
         const auto number = some_number(a);
         const auto lease = lease_for(number, b);
         auto* one = to_change(number, lease);
-        const failure_note note{now_, failure_class::transient, 1, "r", "d"};
+        const auto kind = static_cast<failure_class>(b % 4);
+        const failure_note note{now_, kind, 1, "r", "d"};
         if (one != nullptr) {
-            ++one->attempts;
+            // The broker's troubles are not the entry's.
+            one->attempts += kind == failure_class::transient || kind == failure_class::permanent;
             ++one->version;
         }
         if (b < 128) {

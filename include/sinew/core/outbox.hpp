@@ -18,6 +18,7 @@
 /// a time that was reached before: one that commits late is never skipped.
 
 #include <sinew/core/dead_letters.hpp>
+#include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/following.hpp>
 #include <sinew/core/shard_lease.hpp>
@@ -28,6 +29,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -68,7 +70,7 @@ struct outbox_entry {
     event what{};                                         ///< as it is to be published
     wall_time added{};
     wall_time settled{};         ///< where it is published or discarded
-    std::uint32_t attempts = 0;  ///< those that failed; only grows
+    std::uint32_t attempts = 0;  ///< those that failed and count; only grows
     std::optional<failure_note> last_failure{};
     std::optional<put_off_until> waits{};
 
@@ -80,6 +82,48 @@ struct outbox_entry {
 
     friend bool operator==(const outbox_entry&, const outbox_entry&) = default;
 };
+
+/// Options of an outbox, the same for every adapter.
+struct outbox_options {
+    /// Into how many shards the work is dealt. It belongs to the data: an outbox that is there
+    /// already can only be opened with the number that it was made with.
+    shard_id shards = 8;
+    /// The largest event that is added; a larger one is refused (`payload_too_large`).
+    std::size_t event_bytes_max = std::size_t{8} << 20U;
+    /// Whether published entries stay until they are purged, to be looked at. If not, marking
+    /// forgets them, which is one write less for each.
+    bool keep_published = true;
+};
+
+/// Refuses options that are out of their range.
+///
+/// **On failure.** Throws `usage_error` that names the option.
+inline void check(const outbox_options& options) {
+    if (options.shards == 0 || options.shards > shards_max) {
+        throw usage_error("outbox: option shards has to be between 1 and " +
+                          std::to_string(shards_max));
+    }
+    if (options.event_bytes_max == 0) {
+        throw usage_error("outbox: option event_bytes_max has to be above 0");
+    }
+}
+
+/// Refuses an event that cannot be added.
+///
+/// **On failure.** Throws `permanent_error` with the reason of the event's defect, or
+/// `payload_too_large`.
+inline void check_addable(const event_view& e, const outbox_options& options) {
+    if (const auto defect = find_defect(e)) {
+        throw permanent_error(std::string(defect->reason), std::string(defect->detail));
+    }
+    if (const auto size = e.size_bytes(); size > options.event_bytes_max) {
+        throw permanent_error("payload_too_large",
+                              "the event has " + std::to_string(size) +
+                                  " bytes, and the outbox takes " +
+                                  std::to_string(options.event_bytes_max) +
+                                  " at most; make it smaller, or raise event_bytes_max");
+    }
+}
 
 /// How much one `claim` may bring.
 struct claim_limits {
@@ -121,8 +165,9 @@ struct outbox_lag {
 /// 4. The number, in decimal digits, replaces the `sequence` that the event brought, and is the
 ///    answer. An event without a key has no order: it keeps what it brought, and the answer is 0.
 /// 5. All else of the event is published as it was added, bit for bit.
-/// 6. An event that has a defect is refused with a `permanent_error` that has the defect's reason,
-///    and the transaction goes on as if `add` had not been called.
+/// 6. An event that has a defect, or is larger than `outbox_options::event_bytes_max`, is refused
+///    with a `permanent_error` (`check_addable`), and the transaction goes on as if `add` had not
+///    been called.
 ///
 /// An event that is added twice is published twice, under two numbers. For an event without an id
 /// see `add_new` in core/new_event.hpp.
@@ -131,7 +176,7 @@ struct outbox_lag {
 /// **Complexity.** Writers of one key may wait for each other, or abort each other's commit. One
 /// number per key is kept for ever: without it the numbers would begin again, and readers would
 /// take new events for duplicates.
-/// **Models.** `memory::outbox`.
+/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`.
 template <class O, class Store>
 concept outbox_writer = requires(O& box, const Store& s, typename Store::transaction_type& tx,
                                  const event_view& e, wall_time now) {
@@ -157,10 +202,10 @@ concept outbox_writer = requires(O& box, const Store& s, typename Store::transac
 /// 4. It shows at most `limits.entries`, and none more once `limits.bytes` were shown; those that
 ///    were added first come first, so each gets its turn.
 /// 5. After `mark_published` answered done the entries are never shown again, also after a crash.
-/// 6. `put_off` adds one to the entry's attempts, keeps the note, and holds the entry back until
-///    `delay` after `note.at`.
-/// 7. `park` adds one to the entry's attempts, keeps the note, and holds the entry back until
-///    people decide.
+/// 6. `put_off` keeps the note, adds one to the entry's attempts if the note's kind counts
+///    (`counts_as_attempt`), and holds the entry back until `delay` after `note.at`.
+/// 7. `park` keeps the note and counts it as `put_off` does, and holds the entry back until people
+///    decide.
 /// 8. Under a lease whose epoch has ended, `claim` answers nothing, and the three writes change
 ///    nothing and answer stale.
 /// 9. The three writes change nothing in an entry that does not wait or is of another shard, so
@@ -195,6 +240,21 @@ concept outbox_queue =
         { box.purge(now, limit, until) } -> std::same_as<std::size_t>;
     };
 
+/// A `waking_outbox` tells a relay that something was added, so that it need not look all the time.
+///
+/// 1. `wait_for_added(until)` answers true as soon as a transaction that added entries has committed
+///    since the last call, and false once it is `until`. It may answer true without such a cause.
+/// 2. It may miss some: a relay looks from time to time all the same.
+/// 3. Relays of all processes that the outbox can reach are told, whoever added.
+///
+/// **On failure.** Throws `unavailable_error` if the store cannot be reached.
+/// **Models.** `sqlite::outbox` (within one process at once, across processes within a few
+/// milliseconds), `postgres::outbox`.
+template <class O>
+concept waking_outbox = outbox_queue<O> && requires(O& box, steady_time until) {
+    { box.wait_for_added(until) } -> std::same_as<bool>;
+};
+
 /// An `outbox_desk` lets people decide on parked entries. Who decides names the version that they
 /// saw.
 ///
@@ -219,6 +279,12 @@ concept outbox_desk = requires(O& box, std::int64_t number, std::uint64_t versio
 /// An outbox with all its sides.
 template <class O, class Store>
 concept outbox = outbox_writer<O, Store> && outbox_queue<O> && outbox_desk<O>;
+
+/// Whether a failure of that kind is one of the entry itself, and so counts against it. A broker that
+/// is down, or does not answer, says nothing of the entry.
+[[nodiscard]] constexpr bool counts_as_attempt(failure_class kind) noexcept {
+    return kind == failure_class::transient || kind == failure_class::permanent;
+}
 
 /// What an adapter keeps of a note: its detail within bounds.
 [[nodiscard]] inline failure_note kept_note(const failure_note& note) {

@@ -9,7 +9,9 @@
 
 #include <concepts>
 #include <cstdint>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace sinew {
 
@@ -54,5 +56,24 @@ template <class S>
 concept sink = requires(S& s, const event_view& e, steady_time until) {
     { s.publish(e, until) } -> std::same_as<publish_result>;
 };
+
+/// A `batch_sink` takes several events in one call, for which it needs fewer round trips.
+///
+/// **Syntax.** `publish_batch(events, until)`.
+///
+/// **Semantics.**
+/// 1. There is one answer for each event, in the order of the events; each as of `publish`.
+/// 2. Of one partition key, an event is not accepted if one before it in the batch was not: readers
+///    never see a later one first. Its answer is `refused` with the reason `behind` and the class
+///    transient, or `unknown`.
+/// 3. Events of different keys do not wait for each other's success.
+/// 4. The call returns at the latest at `until`; what has no answer by then is `unknown`.
+///
+/// **On failure.** By the answers; it throws nothing but `std::bad_alloc`.
+template <class S>
+concept batch_sink =
+    sink<S> && requires(S& s, std::span<const event_view> events, steady_time until) {
+        { s.publish_batch(events, until) } -> std::same_as<std::vector<publish_result>>;
+    };
 
 }  // namespace sinew

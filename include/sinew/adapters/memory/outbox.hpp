@@ -39,18 +39,14 @@ namespace sinew::memory {
 
 class store;
 
-struct outbox_options {
-    /// Into how many shards the work is dealt. It belongs to the data: an outbox that is there
-    /// already can only be opened with the number that it was made with.
-    shard_id shards = 8;
-};
+using sinew::outbox_options;
 
 class outbox {
 public:
     /// The outbox of that name in a database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` if the number of shards is not between 1 and
-    /// `shards_max`, or another than the outbox was made with.
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
+    /// of shards than the outbox was made with.
     outbox(const database& data, std::string name, outbox_options options = {})
         : outbox(data.tables_, std::move(name), options) {}
 
@@ -62,9 +58,7 @@ public:
             throw usage_error("the transaction belongs to another database than the outbox");
         }
         tx.check_open();
-        if (const auto defect = find_defect(e)) {
-            throw permanent_error(std::string(defect->reason), std::string(defect->detail));
-        }
+        check_addable(e, options_);
         outbox_entry made{.number = tables_->draw_number(), .version = 1, .what = to_event(e)};
         made.added = now;
         std::int64_t sequence = 0;
@@ -78,10 +72,10 @@ public:
         return static_cast<std::uint64_t>(sequence);
     }
 
-    [[nodiscard]] shard_id shards() const noexcept { return shards_; }
+    [[nodiscard]] shard_id shards() const noexcept { return options_.shards; }
 
     [[nodiscard]] shard_lease holder(shard_id shard, steady_time /*until*/ = never) const {
-        if (shard >= shards_) {
+        if (shard >= options_.shards) {
             throw usage_error("the outbox has no shard of that number");
         }
         const auto* held = std::get_if<lease_handle>(&tables_->latest(lease_name(shard)));
@@ -231,20 +225,17 @@ private:
     using lease_handle = std::shared_ptr<const shard_lease>;
 
     outbox(std::shared_ptr<detail::tables> tables, std::string name, outbox_options options)
-        : tables_(std::move(tables)), name_(std::move(name)), shards_(options.shards) {
-        if (shards_ == 0 || shards_ > shards_max) {
-            throw usage_error("outbox: option shards has to be between 1 and " +
-                              std::to_string(shards_max));
-        }
+        : tables_(std::move(tables)), name_(std::move(name)), options_(options) {
+        check(options_);
         transaction tx(tables_);
         const detail::row_name row{detail::space::outbox_shards, name_};
         const auto made_with = tx.value_or<std::int64_t>(row);
-        if (made_with != 0 && made_with != shards_) {
+        if (made_with != 0 && made_with != options_.shards) {
             throw usage_error("outbox: it was made with " + std::to_string(made_with) +
-                              " shards, and is opened with " + std::to_string(shards_));
+                              " shards, and is opened with " + std::to_string(options_.shards));
         }
         if (made_with == 0) {
-            tx.write(row, std::int64_t{shards_});
+            tx.write(row, std::int64_t{options_.shards});
             finish(tx);
         }
     }
@@ -257,7 +248,7 @@ private:
         return {detail::space::outbox_leases, name_, {}, {}, shard};
     }
     [[nodiscard]] bool is_of(const outbox_entry& entry, shard_id shard) const noexcept {
-        return shard_of(entry.what.view(), shards_) == shard;
+        return shard_of(entry.what.view(), options_.shards) == shard;
     }
     [[nodiscard]] bool is_held(const shard_lease& lease) const {
         const shard_lease held = holder(lease.shard);
@@ -271,7 +262,9 @@ private:
     }
 
     static void add_failure(outbox_entry& entry, const failure_note& note) {
-        entry.attempts += entry.attempts == UINT32_MAX ? 0U : 1U;
+        if (counts_as_attempt(note.kind) && entry.attempts != UINT32_MAX) {
+            ++entry.attempts;
+        }
         entry.last_failure = kept_note(note);
     }
 
@@ -282,6 +275,9 @@ private:
             entry.state == outbox_state::published || entry.state == outbox_state::discarded;
         if (settled) {
             tx.write(entry_name(detail::space::outbox_open, number), std::monostate());
+        }
+        if (entry.state == outbox_state::published && !options_.keep_published) {
+            return;
         }
         tx.write(entry_name(settled ? detail::space::outbox_settled : detail::space::outbox_open,
                             number),
@@ -353,7 +349,7 @@ private:
 
     std::shared_ptr<detail::tables> tables_;
     std::string name_;
-    shard_id shards_;
+    outbox_options options_;
 };
 
 }  // namespace sinew::memory

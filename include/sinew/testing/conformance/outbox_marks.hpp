@@ -81,6 +81,24 @@ void claim_marked(Suite& run) {
                     "the bytes kept of a long detail");
             c.that(twice.version > once.version, "the version to rise", "it did not");
         });
+    run.claim({"outbox_queue 6", "a broker that is down is not counted against the entry",
+               "put_off: the kinds that count are transient and permanent"},
+              [](check& c, auto& env) {
+                  outbox_scene at(c, env);
+                  at.add("1", "k");
+                  for (const auto kind : {failure_class::unavailable, failure_class::unknown}) {
+                      const auto entry = at.entry("1");
+                      failure_note note = at.note("no broker");
+                      note.kind = kind;
+                      at.done(at.box.put_off(at.lease_of(entry), entry.number, note,
+                                             std::chrono::seconds(1), at.until()),
+                              "the answer of put_off");
+                      c.equal(at.ids(), texts(), "what is shown before it is due");
+                      at.now += std::chrono::seconds(1);
+                      c.equal(at.entry("1").attempts, 0U, "the attempts");
+                      c.equal(at.entry("1").last_failure, std::optional(note), "the last failure");
+                  }
+              });
     run.claim({"outbox_queue 6", "a clock that is set back does not make a wait longer",
                "the condition: due unless from <= now < due"},
               [](check& c, auto& env) {
