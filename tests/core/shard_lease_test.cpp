@@ -61,6 +61,20 @@ TEST_CASE("another's lease may be taken once its beat has stood still for the le
     REQUIRE(watch.may_take(seen, start + 30s));
 }
 
+TEST_CASE("two that live under one name do not take a shard from each other for ever") {
+    lease_watch watch("me", 30s, 4);
+    const shard_lease before{.shard = 1, .epoch = 7, .beat = 3, .owner = "me"};
+    REQUIRE(watch.may_take(before, start));
+    watch.takes(before);
+    // The answer was lost, and it was done.
+    REQUIRE(watch.may_take({.shard = 1, .epoch = 8, .owner = "me"}, start));
+    const shard_lease namesake{.shard = 1, .epoch = 9, .owner = "me"};
+    REQUIRE_FALSE(watch.may_take(namesake, start));
+    REQUIRE(watch.due(1) == start + 30s);
+    REQUIRE(watch.may_take(namesake, start + 30s));
+    REQUIRE(watch.may_take({.shard = 1, .epoch = 9}, start));
+}
+
 TEST_CASE("a lease whose beat or epoch has changed is watched from the beginning") {
     lease_watch watch("me", 30s, 4);
     REQUIRE_FALSE(watch.may_take({.shard = 1, .epoch = 7, .beat = 3, .owner = "o"}, start));

@@ -5,6 +5,7 @@
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
+#include <sinew/core/failure_note.hpp>
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>
 
@@ -18,17 +19,6 @@
 #include <vector>
 
 namespace sinew {
-
-/// One failed attempt, as a dead letter remembers it.
-struct failure_note {
-    wall_time at{};
-    failure_class kind = failure_class::transient;
-    std::uint32_t attempt = 0;
-    std::string reason{};
-    std::string detail{};
-
-    friend bool operator==(const failure_note&, const failure_note&) = default;
-};
 
 /// An event that could not be processed, whole.
 ///

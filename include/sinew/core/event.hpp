@@ -97,7 +97,7 @@ struct event_identity {
 
 /// An event that somebody else owns. Cheap to copy; valid as long as the owner says.
 struct event_view {
-    std::string_view id;
+    std::string_view id{};
     std::string_view source;
     std::string_view type;
     std::string_view subject{};

@@ -21,6 +21,7 @@
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/following.hpp>
+#include <sinew/core/put_off.hpp>
 #include <sinew/core/shard_lease.hpp>
 #include <sinew/core/time.hpp>
 
@@ -52,14 +53,6 @@ enum class outbox_state : std::uint8_t {
     }
     return "invalid";
 }
-
-/// How long an entry waits for its next attempt.
-struct put_off_until {
-    wall_time from{};
-    wall_time due{};
-
-    friend bool operator==(const put_off_until&, const put_off_until&) = default;
-};
 
 /// An entry in its outbox. Each change raises `version`.
 struct outbox_entry {
@@ -223,7 +216,7 @@ concept outbox_writer = requires(O& box, const Store& s, typename Store::transac
 /// **On failure.** Each call throws `unavailable_error` if the store cannot be reached by `until`.
 /// **On crash.** What was claimed and not marked is claimed again, by whoever takes the shard.
 /// **Bounds.** A note's detail is kept up to `dead_letter_record::detail_max` bytes.
-/// **Models.** `memory::outbox`.
+/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`.
 template <class O>
 concept outbox_queue =
     lease_keeper<O> &&
@@ -267,7 +260,7 @@ concept waking_outbox = outbox_queue<O> && requires(O& box, steady_time until) {
 ///    one given, and answers whether it did. It is never published; what waited behind it goes on.
 ///
 /// **On failure.** Each throws `unavailable_error` if the store cannot be reached by `until`.
-/// **Models.** `memory::outbox`.
+/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`.
 template <class O>
 concept outbox_desk = requires(O& box, std::int64_t number, std::uint64_t version,
                                std::size_t limit, const failure_note& note, steady_time until) {
@@ -291,13 +284,6 @@ concept outbox = outbox_writer<O, Store> && outbox_queue<O> && outbox_desk<O>;
     dead_letter_record letter;
     letter.add(note);
     return letter.history.front();
-}
-
-/// The wait of an entry that is put off by a note's time and a delay.
-[[nodiscard]] constexpr put_off_until put_off_by(wall_time from, duration delay) noexcept {
-    const auto by = std::chrono::duration_cast<wall_time::duration>(delay);
-    const bool beyond = by.count() > 0 && from > wall_time::max() - by;
-    return {from, by.count() <= 0 ? from : beyond ? wall_time::max() : from + by};
 }
 
 }  // namespace sinew

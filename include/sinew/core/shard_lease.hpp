@@ -96,7 +96,7 @@ enum class [[nodiscard]] fenced_result : std::uint8_t {
 /// **On failure.** Each call throws `unavailable_error` if the store cannot be reached by `until`.
 /// After a `take` without an answer look at the holder, and take again if it is oneself.
 /// **On crash.** The lease stays as it is, and others take it when its beat has stood still.
-/// **Models.** `memory::outbox`.
+/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`; `memory::journal`.
 template <class K>
 concept lease_keeper = requires(K& keeper, shard_id shard, const shard_lease& lease,
                                 std::string_view owner, steady_time until) {
@@ -113,9 +113,13 @@ concept lease_keeper = requires(K& keeper, shard_id shard, const shard_lease& le
 /// | --- | --- |
 /// | nobody | may be taken |
 /// | a process of the watcher's own name | may be taken: it is the watcher itself, before it died |
+/// | one of its own name, that took it after this life had | as another: both live |
 /// | another, seen for the first time or changed since | wait; its time begins now |
 /// | another, unchanged for less than `length` | wait |
 /// | another, unchanged for `length` | may be taken |
+///
+/// Two that live under one name would else take a shard from each other for ever: one was paused, and
+/// its successor started under its name.
 ///
 /// **Bounds.** A few words per shard. A shard beyond their number may never be taken.
 class lease_watch {
@@ -130,14 +134,26 @@ public:
         if (lease.shard >= seen_.size()) {
             return false;
         }
-        if (lease.owner.empty() || lease.owner == owner_) {
+        auto& known = seen_[lease.shard];
+        const bool before_this_life =
+            lease.owner == owner_ && (known.asked == 0 || lease.epoch <= known.asked);
+        if (lease.owner.empty() || before_this_life) {
             return true;
         }
-        auto& known = seen_[lease.shard];
         if (!known.since || known.epoch != lease.epoch || known.beat != lease.beat) {
-            known = {lease.epoch, lease.beat, now};
+            known.epoch = lease.epoch;
+            known.beat = lease.beat;
+            known.since = now;
         }
         return now >= later(*known.since, length_);
+    }
+
+    /// A call is about to be sent that takes the lease as it was seen. Its answer may be lost, so
+    /// the epoch that it asks for counts as this life's own from now on.
+    void takes(const shard_lease& seen) noexcept {
+        if (seen.shard < seen_.size()) {
+            seen_[seen.shard].asked = seen.epoch + 1;
+        }
     }
 
     /// When the shard may be taken, if its lease stays as it was seen last; never if it was not
@@ -154,6 +170,7 @@ private:
     struct sighting {
         epoch_number epoch = 0;
         std::uint64_t beat = 0;
+        epoch_number asked = 0;  ///< the last epoch that this life asked for
         std::optional<steady_time> since{};
     };
 
