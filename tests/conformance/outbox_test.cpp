@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "adapters/sqlite_faulty_vfs.hpp"
 #include "conformance/broken/claims_by_the_highest_number.hpp"
 #include "conformance/broken/marks_under_any_epoch.hpp"
+#include "conformance/file_that_crashes.hpp"
 #include "conformance/fresh.hpp"
 #include "support/test.hpp"
 
 #include <sinew/adapters/memory.hpp>
+#include <sinew/adapters/sqlite.hpp>
 #include <sinew/testing/conformance/outbox.hpp>
+
+#include <sqlite3.h>
 
 #include <cstdint>
 #include <memory>
@@ -16,6 +21,7 @@
 
 using namespace sinew::test;
 using namespace sinew::testing::conformance;
+namespace sqlite = sinew::sqlite;
 
 namespace {
 
@@ -78,6 +84,45 @@ struct as_on_a_bad_line {
     void crash() {}
 };
 
+struct sqlite_outbox_environment : file_that_crashes {
+    [[nodiscard]] sqlite::store open() const {
+        return sqlite::store(file(), {.synchronous = sqlite::synchronous::normal});
+    }
+    sqlite::outbox outbox_of(sqlite::store& s) const { return s.outbox("orders"); }
+};
+
+struct sqlite_that_forgets : sqlite_outbox_environment {
+    sqlite::outbox outbox_of(sqlite::store& s) const {
+        return s.outbox("orders", {.shards = 3, .keep_published = false});
+    }
+};
+
+/// A store whose disk can fail in the middle of a commit.
+struct sqlite_on_a_failing_disk : file_that_crashes {
+    struct closer {
+        void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+    };
+    std::vector<std::unique_ptr<sqlite3, closer>> handles;
+
+    sqlite_on_a_failing_disk() = default;
+    sqlite_on_a_failing_disk(const sqlite_on_a_failing_disk&) = delete;
+    sqlite_on_a_failing_disk& operator=(const sqlite_on_a_failing_disk&) = delete;
+    ~sqlite_on_a_failing_disk() { faulty_vfs::fault() = {}; }
+
+    sqlite::store open() {
+        faulty_vfs::fault() = {};
+        sqlite3* db = nullptr;
+        sqlite3_open_v2(file().c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                        faulty_vfs::name());
+        handles.emplace_back(db);
+        // Here nothing is written before the commit.
+        sqlite3_exec(db, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+        return sqlite::store(db);
+    }
+    sqlite::outbox outbox_of(sqlite::store& s) const { return s.outbox("orders"); }
+    void lose_reply() { faulty_vfs::fault() = {.after = 2}; }
+};
+
 constexpr outbox_features everything{.connections = true, .nested = true};
 using names = std::vector<std::string>;
 
@@ -112,6 +157,33 @@ TEST_CASE(
     REQUIRE(table.all_kept());
     REQUIRE(table.names(claim_state::not_claimed) ==
             names{"an entry that commits late is shown, though later ones were published before"});
+}
+
+TEST_CASE("sqlite: the outbox keeps every claim that can be provoked") {
+    const auto table =
+        outbox_claims("sqlite::outbox", fresh<sqlite_outbox_environment>, everything);
+    INFO(table.text());
+    REQUIRE(table.all_kept());
+    REQUIRE(table.names(claim_state::not_claimed).size() == 2);
+}
+
+TEST_CASE("sqlite: an outbox that keeps nothing of what is published has nothing to purge") {
+    const auto table = outbox_claims("sqlite::outbox", fresh<sqlite_that_forgets>, everything);
+    INFO(table.text());
+    REQUIRE(table.names(claim_state::broken) ==
+            names{"numbers go on when all entries of the key were forgotten",
+                  "purge forgets what was settled before a time, at most so many"});
+}
+
+TEST_CASE("sqlite: the outbox keeps its claims on a disk that fails in the middle of a commit") {
+    const auto table =
+        outbox_claims("sqlite::outbox", fresh<sqlite_on_a_failing_disk>, {.nested = true});
+    INFO(table.text());
+    REQUIRE(table.all_kept());
+    const auto* unknown =
+        table.find("a mark whose answer was lost is unknown, and can be made again");
+    REQUIRE(unknown != nullptr);
+    REQUIRE(unknown->state == claim_state::kept);
 }
 
 TEST_CASE("an outbox that claims by the highest number is found out") {

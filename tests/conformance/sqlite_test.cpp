@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "adapters/sqlite_faulty_vfs.hpp"
 #include "adapters/sqlite_support.hpp"
+#include "conformance/file_that_crashes.hpp"
 #include "conformance/fresh.hpp"
 #include "support/test.hpp"
 
@@ -13,7 +14,6 @@
 
 #include <sqlite3.h>
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,26 +27,6 @@ using namespace sinew::testing::conformance;
 namespace sqlite = sinew::sqlite;
 
 namespace {
-
-/// A file, and what the process that works on it leaves behind when it dies: the file and its
-/// write-ahead log as they are at that instant.
-struct file_that_crashes : real_time {
-    std::unique_ptr<temp_folder> folder = std::make_unique<temp_folder>();
-    int lives = 0;
-
-    // What a local file does not answer at once, it does not answer.
-    [[nodiscard]] sinew::duration patience() const { return std::chrono::seconds(1); }
-    [[nodiscard]] std::string file() const { return folder->file(std::to_string(lives) + ".db"); }
-    void crash() {
-        const std::string before = file();
-        ++lives;
-        for (const char* part : {"", "-wal"}) {
-            if (std::filesystem::exists(before + part)) {
-                std::filesystem::copy_file(before + part, file() + part);
-            }
-        }
-    }
-};
 
 constexpr const char* effects_table =
     "CREATE TABLE IF NOT EXISTS effects(key BLOB PRIMARY KEY, value BLOB) STRICT";

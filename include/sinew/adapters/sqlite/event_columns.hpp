@@ -45,16 +45,24 @@ void for_each_attribute(Event& e, F f) {
     f(12, e.traceparent);
 }
 inline constexpr int data_column = 7;
+inline constexpr int key_column = 8;
 inline constexpr int headers_column = 13;
 
-/// Binds an event from parameter `first` on. `headers` is room for the headers' bytes, and has to
-/// live until the statement has run.
+/// Binds an event from parameter `first` on, in a statement that was bound nothing there yet.
+/// `headers` is room for the headers' bytes, and has to live until the statement has run.
 inline void bind_event(statement& to, int first, const event_view& e, std::string& headers) {
-    for_each_attribute(
-        e, [&](int at, std::string_view value) { to.bind_at(first + at, blob_or_null{value}); });
-    to.bind_at(first + data_column, blob_or_null{e.text()});
-    encode(headers, e.headers);
-    to.bind_at(first + headers_column, blob_or_null{headers});
+    // An empty attribute is NULL, as is what was not bound.
+    const auto bind = [&](int at, std::string_view value) {
+        if (!value.empty()) {
+            to.bind_at(first + at, blob{value});
+        }
+    };
+    for_each_attribute(e, bind);
+    bind(data_column, e.text());
+    if (!e.headers.empty()) {
+        encode(headers, e.headers);
+        bind(headers_column, headers);
+    }
 }
 
 /// Reads an event that owns its parts from column `first` on.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Publishing to a topic of a log in SQLite; models `sink`.
+/// Publishing to a topic of a log in SQLite; models `sink` and `batch_sink`.
 
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>
@@ -21,9 +21,12 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace sinew::sqlite {
 
@@ -115,6 +118,26 @@ public:
         });
     }
 
+    /// Stores what it can of a batch, in one transaction. An event that SQLite does not take is
+    /// refused, and those of its key behind it; the others are stored.
+    std::vector<publish_result> publish_batch(std::span<const event_view> events,
+                                              steady_time until) {
+        std::vector<publish_result> answers;
+        answers.reserve(events.size());
+        const publish_result all = attempt([&] {
+            detail::log_transaction tx(state_->db, until);
+            std::unordered_set<std::string_view> closed;
+            for (const auto& one : events) {
+                answers.push_back(append_one(one, closed));
+            }
+            tx.commit();
+        });
+        if (!all.is_accepted()) {
+            answers.assign(events.size(), all);
+        }
+        return answers;
+    }
+
 private:
     friend class log;
 
@@ -135,6 +158,23 @@ private:
 
     void append(const event_view& e) {
         state_->insert.append(state_->db, state_->topic.stream(state_->topic.partition_of(e)), e);
+    }
+
+    /// One event of a batch. What is not the event's own fault is thrown, and ends the batch.
+    publish_result append_one(const event_view& e, std::unordered_set<std::string_view>& closed) {
+        if (!e.partitionkey.empty() && closed.count(e.partitionkey) != 0) {
+            return publish_result::refused({failure_class::transient,
+                                            "behind",
+                                            "an event of the same key before it was refused",
+                                            {}});
+        }
+        try {
+            append(e);
+            return publish_result::accepted();
+        } catch (const permanent_error& why) {
+            closed.insert(e.partitionkey);
+            return publish_result::refused(why.as_failure());
+        }
     }
 
     template <class F>

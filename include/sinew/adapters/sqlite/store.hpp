@@ -4,8 +4,8 @@
 /// A transactional store in an SQLite file; models `consumer_store`.
 ///
 /// **Guarantees.** Every numbered sentence of the concept and of its transactions holds, with any
-/// number of processes on one file. A store is one connection; its dead letters and attempts use
-/// the same.
+/// number of processes on one file. A store is one connection; its dead letters, attempts and
+/// outboxes use the same.
 ///
 /// **On failure.** The errors of `errors.hpp`. `last_commit_failure` says why a commit was aborted
 /// or unknown.
@@ -21,6 +21,7 @@
 #include <sinew/adapters/sqlite/attempts.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/dead_letters.hpp>
+#include <sinew/adapters/sqlite/outbox.hpp>
 #include <sinew/adapters/sqlite/session.hpp>
 #include <sinew/adapters/sqlite/statement.hpp>
 #include <sinew/adapters/sqlite/transaction.hpp>
@@ -29,6 +30,7 @@
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/key_progress.hpp>
+#include <sinew/core/outbox.hpp>
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>
 
@@ -48,6 +50,7 @@ namespace sinew::sqlite {
 class store {
 public:
     using transaction_type = transaction;
+    using outbox_type = sqlite::outbox;
 
     /// How many rows of the inbox one purge looks at.
     static constexpr std::size_t purge_scan_max = 50'000;
@@ -135,6 +138,16 @@ public:
     /// The record of attempts in this store's file.
     [[nodiscard]] sqlite::attempts attempts() const { return sqlite::attempts(session_); }
 
+    /// The outbox of that name in this store's file. It and its tables are made if they are not
+    /// there.
+    ///
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
+    /// of shards than the outbox was made with; `schema_error` for tables of a newer version.
+    [[nodiscard]] sqlite::outbox outbox(const std::string& name,
+                                        const outbox_options& options = {}) const {
+        return sqlite::outbox(session_, name, options);
+    }
+
     /// The connection, for the service's own tables and queries outside of events.
     [[nodiscard]] sqlite::connection& connection() const noexcept { return session_->db; }
 
@@ -145,6 +158,7 @@ public:
 
 private:
     friend class sqlite::dead_letters;
+    friend class sqlite::outbox;
 
     struct inbox_key {
         std::string consumer;
@@ -186,6 +200,10 @@ private:
 };
 
 inline bool dead_letters::shares(const store& other) const noexcept {
+    return session_ == other.session_;
+}
+
+inline bool outbox::shares(const store& other) const noexcept {
     return session_ == other.session_;
 }
 

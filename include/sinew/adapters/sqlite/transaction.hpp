@@ -76,9 +76,7 @@ public:
             return how_;
         }
         how_ = end();
-        open_ = false;
-        nested_ = false;
-        session_->is_open = false;
+        close();
         return how_;
     }
 
@@ -88,9 +86,7 @@ public:
         }
         undo_all();
         how_ = commit_result::aborted;
-        open_ = false;
-        nested_ = false;
-        session_->is_open = false;
+        close();
     }
 
     /// Opens a part that can be undone alone. One level deep.
@@ -200,6 +196,7 @@ private:
     friend class store;
     friend class dead_letters;
     friend class attempts;
+    friend class outbox;
 
     transaction(std::shared_ptr<detail::session> session, steady_time until)
         : session_(std::move(session)) {
@@ -253,6 +250,9 @@ private:
             return commit_result::aborted;
         }
         try {
+            if (session_->outbox) {
+                session_->outbox->before_commit(session_->db);
+            }
             run(session_->sql.commit);
             return commit_result::committed;
         } catch (const io_error& e) {
@@ -266,6 +266,15 @@ private:
         }
         undo_all();
         return commit_result::aborted;
+    }
+
+    void close() noexcept {
+        open_ = false;
+        nested_ = false;
+        session_->is_open = false;
+        if (session_->outbox) {
+            session_->outbox->after_end(how_);
+        }
     }
 
     void undo_all() noexcept {

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// An outbox in an SQLite file; models `outbox` and `waking_outbox`.
+///
+/// **Guarantees.** Every numbered sentence of the concepts holds, with any
+/// number of processes on one file. The file has one writer at a time, so
+/// events are numbered in the order of the commits, and none commits late.
+/// Reading takes no lock and sees what is committed, also while the store's own
+/// transaction is open.
+///
+/// **On failure.** The errors of `errors.hpp`. Calls that write, and are not
+/// given a transaction, throw `unavailable_error` while one of the store is
+/// open. A write under a lease whose commit the operating system reported an
+/// error for answers `unknown`.
+/// **Bounds.** A claim costs what it shows, and a look at each entry that is
+/// held back. `lag` looks at each entry that waits. `wait_for_added` is told by
+/// stores of its own process, and looks for others every `look_interval`. One
+/// thread at a time for a store and all that was made of it: a relay on a
+/// thread of its own has a store of its own.
+
+#include <sinew/adapters/sqlite/connection.hpp>
+#include <sinew/adapters/sqlite/errors.hpp>
+#include <sinew/adapters/sqlite/outbox_boxes.hpp>
+#include <sinew/adapters/sqlite/outbox_claim.hpp>
+#include <sinew/adapters/sqlite/outbox_part.hpp>
+#include <sinew/adapters/sqlite/outbox_rows.hpp>
+#include <sinew/adapters/sqlite/session.hpp>
+#include <sinew/adapters/sqlite/statement.hpp>
+#include <sinew/adapters/sqlite/transaction.hpp>
+#include <sinew/core/commit_result.hpp>
+#include <sinew/core/error.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/following.hpp>
+#include <sinew/core/outbox.hpp>
+#include <sinew/core/shard_lease.hpp>
+#include <sinew/core/time.hpp>
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace sinew::sqlite {
+
+class store;
+
+using sinew::outbox_options;
+
+class outbox {
+public:
+    /// How often `wait_for_added` looks for what other processes added.
+    static constexpr duration look_interval = std::chrono::milliseconds(5);
+
+    /// Whether transactions of that store can be used here.
+    [[nodiscard]] bool shares(const store& other) const noexcept;
+
+    std::uint64_t add(transaction& tx, const event_view& e, wall_time now) {
+        if (tx.session_ != session_) {
+            throw usage_error("the transaction belongs to another store than the outbox");
+        }
+        tx.check();
+        check_addable(e, options_);
+        try {
+            return insert(e, now);
+        } catch (...) {
+            // The number of the key may be counted already: alone it would be a hole.
+            tx.undo_all();
+            throw;
+        }
+    }
+
+    [[nodiscard]] shard_id shards() const noexcept { return options_.shards; }
+
+    [[nodiscard]] shard_lease holder(shard_id shard, steady_time until = never) const {
+        check_shard(shard);
+        const detail::outbox_reading from(*session_, until);
+        return read_lease(from.db(), from.sql().holder, shard);
+    }
+
+    [[nodiscard]] std::optional<shard_lease> take(const shard_lease& seen, std::string_view owner,
+                                                  steady_time until = never) {
+        if (owner.empty()) {
+            throw usage_error("whoever takes a shard needs a name");
+        }
+        check_shard(seen.shard);
+        auto tx = begin("taking a shard", until);
+        if (use(writes().take).bind(owner, box_->stream(seen.shard), seen.epoch, seen.beat).run() ==
+            0) {
+            return std::nullopt;
+        }
+        finish(tx);
+        return shard_lease{seen.shard, seen.epoch + 1, 0, std::string(owner)};
+    }
+
+    fenced_result renew(const shard_lease& lease, steady_time until = never) {
+        return write_under(lease, until,
+                           [&] { use(writes().renew).bind(box_->stream(lease.shard)).run(); });
+    }
+
+    fenced_result release(const shard_lease& lease, steady_time until = never) {
+        return write_under(lease, until,
+                           [&] { use(writes().release).bind(box_->stream(lease.shard)).run(); });
+    }
+
+    [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
+                                                                 wall_time now, claim_limits limits,
+                                                                 steady_time until = never) const {
+        check_shard(lease.shard);
+        const detail::outbox_reading from(*session_, until);
+        // All of it is one look at the file, which lasts as long as one of its
+        // statements.
+        detail::statement entries(from.db(), from.sql().waiting);
+        entries.bind(box_->place(lease.shard, 0), box_->place(lease.shard, detail::numbers_max));
+        const bool any = entries.step();
+        if (!is_held(read_lease(from.db(), from.sql().holder, lease.shard), lease)) {
+            return std::nullopt;
+        }
+        if (!any) {
+            return std::vector<outbox_entry>();
+        }
+        return detail::outbox_claim(from, *box_, lease.shard).take(entries, now, limits);
+    }
+
+    fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
+                                 wall_time now, steady_time until = never) {
+        return write_under(lease, until, [&] {
+            while (!numbers.empty()) {
+                const auto part = numbers.first(std::min(numbers.size(), mark_at_once));
+                if (are_neighbours(lease.shard, part)) {
+                    settle(lease.shard, part.front(), part.back(), now);
+                } else {
+                    for (const auto number : part) {
+                        if (is_number(number)) {
+                            settle(lease.shard, number, number, now);
+                        }
+                    }
+                }
+                numbers = numbers.subspan(part.size());
+            }
+        });
+    }
+
+    fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
+                          duration delay, steady_time until = never) {
+        return write_under(lease, until, [&] {
+            if (is_number(number)) {
+                const auto wait = put_off_by(note.at, delay);
+                const std::string kept = detail::encode_note(note);
+                use(writes().put_off)
+                    .bind(counts_as_attempt(note.kind), blob{kept}, wait.from, wait.due,
+                          box_->place(lease.shard, number))
+                    .run();
+            }
+        });
+    }
+
+    fenced_result park(const shard_lease& lease, std::int64_t number, const failure_note& note,
+                       following what_follows, steady_time until = never) {
+        return write_under(lease, until, [&] {
+            if (is_number(number)) {
+                const std::int64_t place = box_->place(lease.shard, number);
+                const std::string kept = detail::encode_note(note);
+                use(writes().park)
+                    .bind(place, box_->slot(number), static_cast<std::uint8_t>(what_follows),
+                          counts_as_attempt(note.kind), blob{kept})
+                    .run();
+                use(writes().forget).bind(place, place).run();
+            }
+        });
+    }
+
+    [[nodiscard]] outbox_lag lag(steady_time until = never) const {
+        const detail::outbox_reading from(*session_, until);
+        detail::statement sql(from.db(), from.sql().lag);
+        sql.bind(box_->first_place(), box_->last_place(), box_->slot(0),
+                 box_->slot(detail::numbers_max));
+        sql.step();
+        return {.waiting = sql.column<std::uint64_t>(1),
+                .parked = sql.column<std::uint64_t>(0),
+                .oldest = sql.column<std::optional<wall_time>>(2)};
+    }
+
+    std::size_t purge(wall_time older_than, std::size_t limit, steady_time until = never) {
+        auto tx = begin("purging an outbox", until);
+        const auto gone = use(writes().purge).bind(box_->number, older_than, at_most(limit)).run();
+        finish(tx);
+        return static_cast<std::size_t>(gone);
+    }
+
+    [[nodiscard]] std::vector<outbox_entry> parked(std::int64_t after, std::size_t limit,
+                                                   steady_time until = never) const {
+        std::vector<outbox_entry> out;
+        if (after >= detail::numbers_max) {
+            return out;
+        }
+        const detail::outbox_reading from(*session_, until);
+        detail::statement sql(from.db(), from.sql().parked);
+        sql.bind(box_->slot(after < 0 ? 0 : after + 1), box_->slot(detail::numbers_max),
+                 at_most(limit));
+        while (sql.step()) {
+            out.push_back(detail::read_parked(sql));
+        }
+        return out;
+    }
+
+    bool unpark(std::int64_t number, std::uint64_t version, steady_time until = never) {
+        return decide(number, until, [&](std::int64_t slot) {
+            return use(writes().unpark).bind(slot, version).run() != 0;
+        });
+    }
+
+    bool discard(std::int64_t number, std::uint64_t version, const failure_note& note,
+                 steady_time until = never) {
+        return decide(number, until, [&](std::int64_t slot) {
+            const std::string kept = detail::encode_note(note);
+            return use(writes().discard)
+                       .bind(slot, version, box_->number, number, note.at, blob{kept})
+                       .run() != 0;
+        });
+    }
+
+    /// As `waking_outbox` says. What the store's own process adds is told at
+    /// once; for others it looks at the file's version every `look_interval`, and
+    /// answers true if the file was changed and something waits.
+    [[nodiscard]] bool wait_for_added(steady_time until) {
+        session_->check_idle("waiting for an outbox");
+        for (;;) {
+            const std::uint64_t raised = box_->signal->count();
+            const std::int64_t version = file_version(until);
+            const bool told = std::exchange(seen_raised_, raised) != raised;
+            const bool changed = std::exchange(seen_version_, version) != version;
+            if (told || (changed && has_waiting(until))) {
+                return true;
+            }
+            const steady_time now = machine_clock::now().steady;
+            if (now >= until) {
+                return false;
+            }
+            const steady_time next = later(now, look_interval);
+            box_->signal->wait(raised, next < until ? next : until);
+        }
+    }
+
+private:
+    friend class store;
+
+    outbox(std::shared_ptr<detail::session> session, const std::string& name,
+           const outbox_options& options)
+        : session_(std::move(session)), options_(options) {
+        check(options_);
+        box_ = open_box(name);
+        if (box_->shards != options_.shards) {
+            throw usage_error("outbox: it was made with " + std::to_string(box_->shards) +
+                              " shards, and is opened with " + std::to_string(options_.shards));
+        }
+        seen_raised_ = box_->signal->count();
+        seen_version_ = file_version(never);
+    }
+
+    /// The outbox of that name, which is made if it is not there.
+    [[nodiscard]] std::shared_ptr<detail::box_state> open_box(const std::string& name) {
+        auto& s = *session_;
+        auto& known = detail::outbox_part_of(s).boxes[name];
+        if (!known) {
+            auto found = detail::find_box(s, name);
+            if (!found) {
+                auto tx =
+                    begin("making an outbox", later(machine_clock::now().steady, s.busy_timeout));
+                found = detail::make_box(s, name, options_.shards);
+                finish(tx);
+            }
+            found->signal = detail::signal_of(detail::signal_name(s, name));
+            known = std::make_shared<detail::box_state>(*std::move(found));
+        }
+        return known;
+    }
+
+    // -- Adding
+
+    std::uint64_t insert(const event_view& e, wall_time now) {
+        auto& part = *session_->outbox;
+        std::uint64_t sequence = 0;
+        char digits[20];
+        event_view numbered = e;
+        if (!e.partitionkey.empty()) {
+            sequence = next_sequence(e.partitionkey);
+            const auto end = std::to_chars(digits, digits + sizeof digits, sequence).ptr;
+            numbered.sequence = std::string_view(digits, static_cast<std::size_t>(end - digits));
+        }
+        const shard_id shard = shard_of(e, options_.shards);
+        detail::statement sql = use(part.writes.insert);
+        sql.bind_at(1, box_->place(shard, part.next(session_->db, box_)));
+        sql.bind_at(2, now);
+        detail::bind_event(sql, 3, numbered, session_->scratch);
+        sql.step();
+        return sequence;
+    }
+
+    [[nodiscard]] std::uint64_t next_sequence(std::string_view key) {
+        if (use(writes().count).bind(box_->number, blob{key}).run() == 0) {
+            use(writes().first_sequence).bind(box_->number, blob{key}).step();
+            return 1;
+        }
+        return static_cast<std::uint64_t>(detail::kept_number());
+    }
+
+    // -- Writing under a lease
+
+    void check_shard(shard_id shard) const {
+        if (shard >= options_.shards) {
+            throw usage_error("the outbox has no shard of that number");
+        }
+    }
+    [[nodiscard]] static bool is_number(std::int64_t number) noexcept {
+        return number > 0 && number <= detail::numbers_max;
+    }
+    [[nodiscard]] shard_lease read_lease(sqlite3* db, detail::prepared& holder,
+                                         shard_id shard) const {
+        detail::statement sql(db, holder);
+        if (!sql.bind(box_->stream(shard)).step()) {
+            detail::refuse_damaged("a lease of an outbox");
+        }
+        return {shard, sql.column<epoch_number>(0), sql.column<std::uint64_t>(1),
+                sql.column<std::string>(2)};
+    }
+    [[nodiscard]] static bool is_held(const shard_lease& held, const shard_lease& lease) noexcept {
+        return held.epoch == lease.epoch && !held.owner.empty();
+    }
+
+    template <class F>
+    fenced_result write_under(const shard_lease& lease, steady_time until, F write) {
+        check_shard(lease.shard);
+        auto tx = begin("an outbox", until);
+        // Within the transaction, so nobody changes the lease in between.
+        const auto held =
+            read_lease(session_->db.handle(), session_->outbox->reads.holder, lease.shard);
+        if (!is_held(held, lease)) {
+            return fenced_result::stale;
+        }
+        write();
+        return end(tx) == commit_result::committed ? fenced_result::done : fenced_result::unknown;
+    }
+
+    // -- Marking
+
+    /// How many entries are marked in one statement at most; one that was refused among them has the
+    /// others of these marked one by one.
+    static constexpr std::size_t mark_at_once = 64;
+
+    /// Whether these are all that wait in the shard from the first to the last of them. So it is as a
+    /// rule, and what lies side by side costs far less to take out at once.
+    [[nodiscard]] bool are_neighbours(shard_id shard, std::span<const std::int64_t> numbers) const {
+        if (!is_number(numbers.front()) || !is_number(numbers.back())) {
+            return false;
+        }
+        detail::statement sql = use(writes().places);
+        sql.bind(box_->place(shard, numbers.front()), box_->place(shard, numbers.back()),
+                 numbers.size() + 1);
+        for (const auto number : numbers) {
+            if (!sql.step() || detail::number_of(sql.column<std::int64_t>(0)) != number) {
+                return false;
+            }
+        }
+        return !sql.step();
+    }
+    void settle(shard_id shard, std::int64_t first, std::int64_t last, wall_time now) const {
+        const std::int64_t from = box_->place(shard, first);
+        const std::int64_t to = box_->place(shard, last);
+        if (options_.keep_published) {
+            use(writes().settle).bind(from, to, box_->number, now).step();
+        }
+        use(writes().forget).bind(from, to).step();
+    }
+
+    // -- Deciding
+
+    /// Takes an entry out of those that are parked.
+    template <class F>
+    bool decide(std::int64_t number, steady_time until, F move) {
+        if (!is_number(number)) {
+            return false;
+        }
+        auto tx = begin("deciding on a parked entry", until);
+        const std::int64_t slot = box_->slot(number);
+        if (!move(slot)) {
+            return false;
+        }
+        use(writes().forget_parked).bind(slot).run();
+        finish(tx);
+        return true;
+    }
+
+    [[nodiscard]] transaction begin(const char* what, steady_time until) const {
+        session_->check_idle(what);
+        return {session_, until};
+    }
+    /// Throws if nothing was committed.
+    commit_result end(transaction& tx) const {
+        const commit_result how = tx.commit();
+        if (how == commit_result::aborted) {
+            throw session_->why();
+        }
+        return how;
+    }
+    /// Throws unless it is committed.
+    void finish(transaction& tx) const {
+        if (end(tx) == commit_result::unknown) {
+            throw session_->why();
+        }
+    }
+
+    // -- Waiting
+
+    [[nodiscard]] std::int64_t file_version(steady_time until) const {
+        const connection::deadline wait(session_->db, until);
+        const auto version = session_->db.query_one<std::int64_t>("PRAGMA data_version");
+        return version ? std::get<0>(*version) : 0;
+    }
+    [[nodiscard]] bool has_waiting(steady_time until) const {
+        const detail::outbox_reading from(*session_, until);
+        detail::statement sql(from.db(), from.sql().any);
+        return sql.bind(box_->first_place(), box_->last_place()).step();
+    }
+
+    // -- Shorthands
+
+    [[nodiscard]] detail::outbox_writes& writes() const noexcept {
+        return session_->outbox->writes;
+    }
+    [[nodiscard]] detail::statement use(detail::prepared& sql) const {
+        return detail::statement(session_->db.handle(), sql);
+    }
+    [[nodiscard]] static std::int64_t at_most(std::size_t limit) noexcept {
+        constexpr std::size_t most = INT64_MAX;
+        return static_cast<std::int64_t>(limit < most ? limit : most);
+    }
+
+    std::shared_ptr<detail::session> session_;
+    outbox_options options_;
+    std::shared_ptr<detail::box_state> box_;
+    std::uint64_t seen_raised_ = 0;
+    std::int64_t seen_version_ = 0;
+};
+
+}  // namespace sinew::sqlite
