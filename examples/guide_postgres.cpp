@@ -13,6 +13,8 @@
 #include <cstdio>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 using guide::expect;
 using namespace std::chrono_literals;
@@ -77,6 +79,58 @@ void keep_stock(const std::string& conninfo) {
     // [/by_hand]
 }
 
+void publish_orders(const std::string& conninfo) {
+    sinew::memory::log log;
+    log.create_topic("orders", {.partitions = 1});
+    auto broker = log.producer("orders");
+
+    // [outbox]
+    sinew::postgres::store shop(conninfo, {.schema = "sinew_guide"});
+    auto orders = shop.outbox("orders");
+    sinew::emitter emit(orders);
+    auto tx = shop.begin();
+    tx.execute("CREATE TABLE sinew_guide.orders(id text, customer text)");
+    tx.execute("INSERT INTO sinew_guide.orders VALUES ($1, $2)", "o-1", "ann");
+    const auto sequence = emit.add(tx, {.id = {},
+                                        .source = "/shop",
+                                        .type = "order.placed",
+                                        .data = sinew::as_bytes("o-1"),
+                                        .partitionkey = "ann"});
+    expect(tx.commit() == sinew::commit_result::committed);
+    expect(sequence == 1);  // ann's first: order at commit is order on the wire
+
+    // Elsewhere, in as many processes as there should be: a connection of its own.
+    sinew::postgres::store beside(conninfo, {.schema = "sinew_guide"});
+    auto waiting = beside.outbox("orders");
+    sinew::relay publisher(waiting, broker, {.owner = "relay-1"});
+    while (waiting.lag().waiting != 0) {
+        publisher.step(sinew::machine_clock::now());
+    }
+    // [/outbox]
+    expect(publisher.counts().published == 1);
+    expect(
+        publisher.shut_down(sinew::machine_clock::now(), sinew::machine_clock::now().steady + 5s));
+
+    // [many]
+    std::vector<sinew::event> import;
+    for (int i = 0; i < 1'000; ++i) {
+        import.push_back({.id = std::to_string(i),
+                          .source = "/import",
+                          .type = "order.placed",
+                          .partitionkey = "customer " + std::to_string(i % 300)});
+    }
+    std::vector<sinew::event_view> views;
+    for (const auto& one : import) {
+        views.push_back(one.view());
+    }
+    auto batch = shop.begin();
+    const auto numbers =  // one round trip for 300 keys
+        orders.add(batch, views, sinew::machine_clock::now().wall);
+    expect(batch.commit() == sinew::commit_result::committed);
+    // [/many]
+    expect(numbers.size() == 1'000 && numbers.back() == 4);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -88,5 +142,6 @@ int main(int argc, char** argv) {
     sinew::postgres::connection db(conninfo);
     db.execute_script("DROP SCHEMA IF EXISTS sinew_guide CASCADE");
     keep_stock(conninfo);
+    publish_orders(conninfo);
     db.execute_script("DROP SCHEMA sinew_guide CASCADE");
 }

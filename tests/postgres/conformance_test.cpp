@@ -8,6 +8,7 @@
 #include <sinew/adapters/postgres.hpp>
 #include <sinew/testing/conformance/attempts.hpp>
 #include <sinew/testing/conformance/dead_letters.hpp>
+#include <sinew/testing/conformance/outbox.hpp>
 #include <sinew/testing/conformance/store.hpp>
 
 #include <memory>
@@ -81,6 +82,19 @@ struct postgres_letters_environment : postgres_environment {
     }
 };
 
+struct postgres_outbox_environment : postgres_environment {
+    std::unique_ptr<proxy> between = std::make_unique<proxy>(postgres_server::shared().folder());
+
+    [[nodiscard]] postgres::store open() const {
+        return postgres::store(between->through(here.conninfo, postgres_server::shared().folder()),
+                               options());
+    }
+    [[nodiscard]] postgres::outbox outbox_of(postgres::store& s) const {
+        return s.outbox("orders");
+    }
+    void lose_reply() const { between->lose_reply_to("COMMIT"); }
+};
+
 struct postgres_attempts_environment : postgres_letters_environment {
     postgres::attempts open() { return open_store().attempts(); }
 };
@@ -111,6 +125,14 @@ TEST_CASE("postgres: the dead letters keep every claim") {
 
 TEST_CASE("postgres: the record of attempts keeps every claim") {
     const auto table = attempts_claims("postgres::attempts", fresh<postgres_attempts_environment>);
+    INFO(table.text());
+    CHECK(table.all_kept());
+    CHECK(table.count(claim_state::not_claimed) == 0);
+}
+
+TEST_CASE("postgres: the outbox keeps every claim") {
+    const auto table = outbox_claims("postgres::outbox", fresh<postgres_outbox_environment>,
+                                     {.connections = true, .nested = true});
     INFO(table.text());
     CHECK(table.all_kept());
     CHECK(table.count(claim_state::not_claimed) == 0);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// The PostgreSQL adapter: a transactional store with dead letters and a record of attempts.
+/// The PostgreSQL adapter: a transactional store with dead letters, a record of attempts and
+/// outboxes.
 
 #include <sinew/adapters/postgres/attempts.hpp>
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/dead_letters.hpp>
 #include <sinew/adapters/postgres/errors.hpp>
+#include <sinew/adapters/postgres/outbox.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/store.hpp>
 #include <sinew/adapters/postgres/transaction.hpp>

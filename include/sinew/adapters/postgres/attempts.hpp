@@ -10,6 +10,7 @@
 /// store is open, as that one would hold the write back.
 /// **Bounds.** A row per event that was begun and neither ended nor closed.
 
+#include <sinew/adapters/postgres/alone.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/session.hpp>
 #include <sinew/adapters/postgres/transaction.hpp>

@@ -81,35 +81,55 @@ template <class List>
     return read_whole(unpack_history(from));
 }
 
-/// Many values as one parameter, for `unnest`.
+/// Many values as one parameter, for `unnest`. Those at the end can be taken back.
 class array_writer {
 public:
-    array_writer(type of, type element, std::size_t size) : of_(of) {
-        number(std::int32_t{size == 0 ? 0 : 1});  // dimensions
-        number(std::int32_t{0});                  // no NULLs
+    /// A length at which the values can be cut off again.
+    struct mark {
+        std::int32_t count = 0;
+        std::size_t bytes = 0;
+    };
+
+    array_writer(type of, type element) : of_(of) {
+        number(std::int32_t{1});  // dimensions
+        number(std::int32_t{0});  // no NULLs
         number(static_cast<std::int32_t>(element));
-        if (size != 0) {
-            number(static_cast<std::int32_t>(size));
-            number(std::int32_t{1});  // the first index
-        }
+        number(std::int32_t{0});  // how many
+        number(std::int32_t{1});  // the first index
     }
 
     void add(std::string_view bytes) {
-        number(static_cast<std::int32_t>(bytes.size()));
+        begin(static_cast<std::int32_t>(bytes.size()));
         bytes_.append(bytes);
     }
     void add(std::int64_t value) {
-        number(std::int32_t{8});
+        begin(8);
         number(value);
     }
     void add_bool(bool value) {
-        number(std::int32_t{1});
+        begin(1);
         bytes_.push_back(value ? '\1' : '\0');
     }
+
+    [[nodiscard]] mark end() const noexcept { return {count_, bytes_.size()}; }
+    void cut(const mark& at) noexcept {
+        count_ = at.count;
+        bytes_.resize(at.bytes);
+        put_number(bytes_.data() + count_at, count_);
+    }
+    void clear() noexcept { cut({0, head}); }
 
     [[nodiscard]] array_value value() const noexcept { return {of_, bytes_}; }
 
 private:
+    static constexpr std::size_t count_at = 12;
+    static constexpr std::size_t head = 20;
+
+    void begin(std::int32_t size) {
+        number(size);
+        put_number(bytes_.data() + count_at, ++count_);
+    }
+
     template <class T>
     void number(T value) {
         char room[sizeof(T)];
@@ -118,17 +138,12 @@ private:
     }
 
     type of_;
+    std::int32_t count_ = 0;
     std::string bytes_;
 };
 
-[[nodiscard]] inline array_writer array_of_bytes(std::size_t size) {
-    return {type::byteas, type::bytes, size};
-}
-[[nodiscard]] inline array_writer array_of_numbers(std::size_t size) {
-    return {type::int8s, type::int8, size};
-}
-[[nodiscard]] inline array_writer array_of_bools(std::size_t size) {
-    return {type::bools, type::boolean, size};
-}
+[[nodiscard]] inline array_writer array_of_bytes() { return {type::byteas, type::bytes}; }
+[[nodiscard]] inline array_writer array_of_numbers() { return {type::int8s, type::int8}; }
+[[nodiscard]] inline array_writer array_of_bools() { return {type::bools, type::boolean}; }
 
 }  // namespace sinew::postgres::detail

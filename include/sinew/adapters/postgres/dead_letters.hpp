@@ -15,6 +15,7 @@
 /// **Bounds.** Entries grow until `purge`. `find` and `counts` look through all entries of what the
 /// filter names, a consumer with a state through an index.
 
+#include <sinew/adapters/postgres/alone.hpp>
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/letter_rows.hpp>
 #include <sinew/adapters/postgres/session.hpp>
@@ -149,9 +150,8 @@ public:
     /// Forgets resolved and discarded entries that failed last before `older_than`, at most so
     /// many; answers how many. An event that was forgotten and fails again is a new entry.
     std::size_t purge(wall_time older_than, std::size_t limit) {
-        session_->check_idle("purging dead letters");
-        return session_->remove(sql_->purge, older_than.time_since_epoch().count(),
-                                detail::limit_of(limit));
+        return session_->remove("purging dead letters", never, sql_->purge,
+                                older_than.time_since_epoch().count(), detail::limit_of(limit));
     }
 
 private:

@@ -4,6 +4,7 @@
 /// A dead letter as a row: its statements, and how an entry is read from it.
 
 #include <sinew/adapters/postgres/codec.hpp>
+#include <sinew/adapters/postgres/event_columns.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
@@ -71,37 +72,9 @@ struct letter_statements {
     prepared purge;
 };
 
-/// A number of the library's own, as it stands in a column.
-[[nodiscard]] inline std::int64_t number_at(const PGresult* from, int row, int at) {
-    return column<std::int64_t>(from, row, at);
-}
-
 /// The state of an entry, as it stands in a column.
 [[nodiscard]] inline dead_letter_state read_state(const PGresult* from, int row, int at) {
     return checked(number_at(from, row, at), dead_letter_state::discarded, "a dead letter");
-}
-
-[[nodiscard]] inline wall_time instant_at(const PGresult* from, int row, int at) {
-    return wall_time(wall_time::duration(number_at(from, row, at)));
-}
-
-/// An event that owns its parts, from column `first` on.
-[[nodiscard]] inline event read_event(const PGresult* from, int row, int first) {
-    int at = first;
-    const auto next = [&] { return std::string(column_bytes(from, row, at++)); };
-    event e{.id = next(), .source = next(), .type = next()};
-    e.subject = next();
-    e.time = next();
-    e.datacontenttype = next();
-    e.dataschema = next();
-    e.data = next();
-    e.partitionkey = next();
-    e.sequence = next();
-    e.correlationid = next();
-    e.causationid = next();
-    e.traceparent = next();
-    e.headers = decode_headers(column_bytes(from, row, at));
-    return e;
 }
 
 /// The entry in a row.

@@ -11,6 +11,10 @@
 /// | `dead_letters` | number | the letter, whole |
 /// | `open_partitions` | consumer, topic, partition | somebody works on it |
 /// | `attempts` | consumer, topic, partition, offset | how often the event was begun |
+/// | `outboxes` | box | its name and its number of shards |
+/// | `outbox_entries` | number | the event, and what became of it |
+/// | `outbox_keys` | box, key | how far the key's events are numbered |
+/// | `outbox_leases` | box, shard | who publishes |
 /// | `meta` | name | the version of each part |
 ///
 /// Texts are kept as bytea: they come from strangers, and text columns take neither a NUL nor what
@@ -18,6 +22,8 @@
 /// key of more than 800 bytes is kept as its first 769 and its SHA-256, which no key of up to 800
 /// bytes can equal. Instants are microseconds since 1970. 64-bit unsigned numbers are kept by their
 /// bit pattern.
+///
+/// Those of an outbox are made when one is first asked for.
 ///
 /// **Guarantees.** Two processes that start at once make the tables once. Tables of a newer version
 /// are refused, with both versions in the message, and not touched.
@@ -27,6 +33,7 @@
 #include <sinew/core/error.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -131,14 +138,50 @@ CREATE TABLE ~attempts(
     PRIMARY KEY(consumer, topic, partition, "offset"));
 )"};
 
-/// What makes the tables of a part, within one transaction.
-[[nodiscard]] inline std::string creation_of(const naming& named, const schema_part& part) {
-    return named(
-               "CREATE TABLE IF NOT EXISTS ~meta(name text PRIMARY KEY, version bigint NOT "
-               "NULL);") +
-           named(part.script) +
-           named("INSERT INTO ~meta(name, version) VALUES ('" + std::string(part.name) + "', " +
-                 std::to_string(part.version) + ");\n");
+// Entries are found by their state: three indexes hold only those that wait or are parked, those that
+// are parked or were put off, and those that are settled. The sum in the first keeps the
+// planner from taking the primary key for it, which holds everything. Rows come and go fast, so what
+// they leave behind is cleared away early.
+inline constexpr schema_part outbox_schema{"outbox", 1, R"(
+CREATE TABLE ~outboxes(
+    box integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name bytea NOT NULL,
+    shards integer NOT NULL);
+CREATE UNIQUE INDEX outboxes_by_name ON ~outboxes(~key_of(name));
+CREATE TABLE ~outbox_keys(
+    box integer NOT NULL, key bytea NOT NULL, last bigint NOT NULL,
+    PRIMARY KEY(box, key)) WITH (fillfactor = 70);
+CREATE TABLE ~outbox_leases(
+    box integer NOT NULL, shard integer NOT NULL, epoch bigint NOT NULL, beat bigint NOT NULL,
+    owner bytea NOT NULL, PRIMARY KEY(box, shard)) WITH (fillfactor = 50);
+CREATE TABLE ~outbox_entries(
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    version bigint NOT NULL DEFAULT 1, attempts bigint NOT NULL DEFAULT 0, added bigint NOT NULL,
+    settled bigint, wait_from bigint, wait_due bigint,
+    box integer NOT NULL, shard integer NOT NULL, size integer NOT NULL,
+    state smallint NOT NULL DEFAULT 0, following smallint NOT NULL DEFAULT 0, failure bytea,
+    id bytea NOT NULL, source bytea NOT NULL, type bytea NOT NULL, subject bytea NOT NULL,
+    time bytea NOT NULL, datacontenttype bytea NOT NULL, dataschema bytea NOT NULL,
+    data bytea NOT NULL, partitionkey bytea NOT NULL, sequence bytea NOT NULL,
+    correlationid bytea NOT NULL, causationid bytea NOT NULL, traceparent bytea NOT NULL,
+    headers bytea NOT NULL) WITH (autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05);
+CREATE INDEX outbox_open ON ~outbox_entries(box, shard, (number + 0)) WHERE state < 2;
+CREATE INDEX outbox_held ON ~outbox_entries(box, shard)
+    WHERE wait_due IS NOT NULL OR state = 1;
+CREATE INDEX outbox_settled ON ~outbox_entries(box, settled) WHERE state > 1;
+)"};
+
+/// What makes the tables of some parts, within one transaction.
+[[nodiscard]] inline std::string creation_of(const naming& named,
+                                             std::initializer_list<schema_part> parts) {
+    std::string sql =
+        named("CREATE TABLE IF NOT EXISTS ~meta(name text PRIMARY KEY, version bigint NOT NULL);");
+    for (const auto& part : parts) {
+        sql += named(part.script) +
+               named("INSERT INTO ~meta(name, version) VALUES ('" + std::string(part.name) + "', " +
+                     std::to_string(part.version) + ");\n");
+    }
+    return sql;
 }
 
 /// Whether something of that name is there, by a query that answers with a number.
@@ -188,22 +231,31 @@ CREATE TABLE ~attempts(
 
 }  // namespace detail
 
-/// What makes the library's schema, for a database in which the service may not do so itself. `role`
-/// is who is to use it.
-///
-/// **On failure.** Throws `usage_error` if `schema` is no name.
-[[nodiscard]] inline std::string schema_script(const std::string& schema, std::string_view role) {
-    const detail::naming named(schema);
+namespace detail {
+
+/// What makes some parts, and gives `role` the right to use them.
+[[nodiscard]] inline std::string script_of(const naming& named, std::string_view role,
+                                           std::initializer_list<schema_part> parts) {
     std::string quoted = "\"";
     for (const char c : role) {
         quoted.append(c == '"' ? 2 : 1, c);
     }
     quoted += '"';
-    return "BEGIN;\nCREATE SCHEMA IF NOT EXISTS \"" + schema + "\";\n" +
-           detail::creation_of(named, detail::consumer_schema) + "GRANT USAGE ON SCHEMA \"" +
-           schema + "\" TO " + quoted +
-           ";\nGRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \"" + schema +
-           "\" TO " + quoted + ";\nCOMMIT;\n";
+    return "BEGIN;\nCREATE SCHEMA IF NOT EXISTS \"" + named.schema() + "\";\n" +
+           creation_of(named, parts) + "GRANT USAGE ON SCHEMA \"" + named.schema() + "\" TO " +
+           quoted + ";\nGRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \"" +
+           named.schema() + "\" TO " + quoted + ";\nCOMMIT;\n";
+}
+
+}  // namespace detail
+
+/// What makes the library's schema, for a database in which the service may not do so itself. `role`
+/// is who is to use it.
+///
+/// **On failure.** Throws `usage_error` if `schema` is no name.
+[[nodiscard]] inline std::string schema_script(const std::string& schema, std::string_view role) {
+    return detail::script_of(detail::naming(schema), role,
+                             {detail::consumer_schema, detail::outbox_schema});
 }
 
 namespace detail {
@@ -217,7 +269,7 @@ inline void make_schema(connection& db, const naming& named, const schema_part& 
         if (!has_schema(db, named)) {
             db.execute_script("CREATE SCHEMA \"" + named.schema() + "\"");
         }
-        db.execute_script(creation_of(named, part));
+        db.execute_script(creation_of(named, {part}));
     }
     db.execute_script("COMMIT");
 }
@@ -245,10 +297,11 @@ inline void ensure_schema(connection& db, const naming& named, const schema_part
     } catch (const rights_error& e) {
         const std::string role =
             db.native() == nullptr ? std::string("the_role") : std::string(PQuser(db.native()));
-        const rights_error with_script(std::string(e.what()) +
-                                           " Or let somebody who may do so run this:\n" +
-                                           schema_script(named.schema(), role),
-                                       e.state());
+        const rights_error with_script(
+            std::string(e.what()) + " Or let somebody who may do so run this:\n" +
+                (part.name == consumer_schema.name ? schema_script(named.schema(), role)
+                                                   : script_of(named, role, {part})),
+            e.state());
         give_up(db);
         throw with_script;
     } catch (...) {

@@ -4,21 +4,24 @@
 /// What a store, its transactions, its dead letters and its attempts share: one connection, the
 /// names of the tables, and the statements of a transaction.
 
-#include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/errors.hpp>
-#include <sinew/adapters/postgres/gathered.hpp>
+#include <sinew/adapters/postgres/notices.hpp>
+#include <sinew/adapters/postgres/outgoing.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
+#include <sinew/adapters/postgres/transaction_statements.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
 #include <sinew/core/error.hpp>
-#include <sinew/core/key_progress.hpp>
+#include <sinew/core/shard_lease.hpp>
 #include <sinew/core/time.hpp>
 
 #include <libpq-fe.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +54,9 @@ struct store_options {
     postgres::isolation isolation = postgres::isolation::serializable;
     /// Whether the schema and its tables are made if they are not there.
     bool create = true;
+    /// Whether a commit that added to an outbox wakes its relays (NOTIFY, right behind the commit).
+    /// Without it they find the events when they look the next time.
+    bool notify = true;
     /// Whether statements are kept prepared. Not behind a pooler that gives one server connection to
     /// several clients in turn.
     bool prepare = true;
@@ -58,98 +64,14 @@ struct store_options {
 
 namespace detail {
 
-/// The statements of a transaction.
-struct transaction_statements {
-    explicit transaction_statements(const naming& named)
-        : remember(named("INSERT INTO ~inbox(consumer, source, id, at) VALUES ($1, ~key_of($2), "
-                         "~key_of($3), $4) ON CONFLICT DO NOTHING")),
-          progress(named("SELECT next, gaps, merged FROM ~progress WHERE consumer = $1 AND key = "
-                         "~key_of($2)")),
-          lock_progress(named(
-              "INSERT INTO ~progress AS p(consumer, key, next, gaps, merged) VALUES ($1, "
-              "~key_of($2), 0, '', false) ON CONFLICT (consumer, key) DO UPDATE SET next = p.next "
-              "RETURNING next, gaps, merged")),
-          set_progress(named(
-              "INSERT INTO ~progress(consumer, key, next, gaps, merged) SELECT c, ~key_of(k), n, "
-              "g, m FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[], "
-              "$5::boolean[]) AS t(c, k, n, g, m) ON CONFLICT (consumer, key) DO UPDATE SET "
-              "next = excluded.next, gaps = excluded.gaps, merged = excluded.merged")),
-          offsets(named("SELECT through, beyond FROM ~offsets "
-                        "WHERE consumer = $1 AND topic = $2 AND partition = $3")),
-          lock_offsets(named(
-              "INSERT INTO ~offsets AS o(consumer, topic, partition, through, beyond) VALUES ($1, "
-              "$2, $3, -1, '') ON CONFLICT (consumer, topic, partition) DO UPDATE SET through = "
-              "o.through RETURNING through, beyond")),
-          set_offsets(named(
-              "INSERT INTO ~offsets(consumer, topic, partition, through, beyond) SELECT * FROM "
-              "unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bytea[]) "
-              "ON CONFLICT (consumer, topic, partition) DO UPDATE SET "
-              "through = excluded.through, beyond = excluded.beyond")) {}
+struct outbox_statements;
 
-    prepared remember;
-    // Under serializable isolation PostgreSQL notes what was read by pages, and takes a write of
-    // another row of the page for a conflict: two consumers of different keys gave way to each other
-    // in half of their transactions. Taking the row for writing notes nothing, and it is written in
-    // the end anyway.
-    prepared progress;
-    prepared lock_progress;
-    prepared set_progress;
-    prepared offsets;
-    prepared lock_offsets;
-    prepared set_offsets;
-    // With few rows in a table the planner prefers to read all of it. Under serializable isolation
-    // that is a read of all rows, and each write of any of them a conflict.
-    prepared no_seqscan{"SET LOCAL enable_seqscan = off"};
-    prepared any_scan{"SET LOCAL enable_seqscan TO DEFAULT"};
-    prepared nest{"SAVEPOINT sinew_nested"};
-    prepared keep_nested{"RELEASE sinew_nested"};
+/// An outbox as its row says.
+struct opened_box {
+    box_id box = 0;
+    shard_id shards = 0;
+    std::string channel{};
 };
-
-/// Queues what a transaction has gathered.
-inline void queue_all(wire& to, transaction_statements& sql, const progress_rows::rows& progress,
-                      const offsets_rows::rows& offsets) {
-    if (const std::size_t size = progress.size(); size != 0) {
-        auto consumers = array_of_bytes(size);
-        auto keys = array_of_bytes(size);
-        auto nexts = array_of_numbers(size);
-        auto gaps = array_of_bytes(size);
-        auto merged = array_of_bools(size);
-        for (const auto& [name, one] : progress) {
-            consumers.add(std::get<0>(name));
-            keys.add(std::get<1>(name));
-            nexts.add(static_cast<std::int64_t>(one.next()));
-            gaps.add(encode(one.gaps()));
-            merged.add_bool(one.has_merged_gaps());
-        }
-        to.queue(sql.set_progress, parameters(consumers.value(), keys.value(), nexts.value(),
-                                              gaps.value(), merged.value()));
-    }
-    if (const std::size_t size = offsets.size(); size != 0) {
-        auto consumers = array_of_bytes(size);
-        auto topics = array_of_bytes(size);
-        auto partitions = array_of_numbers(size);
-        auto throughs = array_of_numbers(size);
-        auto beyonds = array_of_bytes(size);
-        for (const auto& [name, one] : offsets) {
-            consumers.add(std::get<0>(name));
-            topics.add(std::get<1>(name));
-            partitions.add(std::int64_t{std::get<2>(name)});
-            throughs.add(std::int64_t{one.through()});
-            beyonds.add(encode(one.beyond()));
-        }
-        to.queue(sql.set_offsets, parameters(consumers.value(), topics.value(), partitions.value(),
-                                             throughs.value(), beyonds.value()));
-    }
-}
-
-/// The progress that a statement found.
-[[nodiscard]] inline key_progress read_progress(const PGresult* from) {
-    if (PQntuples(from) == 0) {
-        return {};
-    }
-    return decode_progress(column<std::int64_t>(from, 0, 0), column<std::string_view>(from, 0, 1),
-                           column<bool>(from, 0, 2));
-}
 
 /// A second connection, which reads what is committed while the first has a transaction open.
 struct side_reader {
@@ -235,7 +157,71 @@ struct session {
                                          "Give it more time."));
         }
         line().ensure(until);
+        hear();
         return line();
+    }
+
+    /// Does one of the library's statements in a transaction of its own, which sees what is committed
+    /// when the statement runs. Answers nothing if no answer came: it may be done.
+    ///
+    /// **On failure.** Throws what the server refused it for.
+    template <class... Args>
+    [[nodiscard]] std::optional<result> settle(const char* what, steady_time until, prepared& sql,
+                                               const Args&... args) {
+        check_idle(what);
+        const steady_time end = deadline(until);
+        auto& to = connected(end);
+        const parameters values(args...);
+        queue_begin(to);
+        to.queue(sql, values);
+        to.queue("COMMIT");
+        const std::size_t commit = to.queued() - 1;
+        reply got = to.exchange(end);
+        if (got.is_good()) {
+            return std::move(got.last);
+        }
+        if (got.how != reply::ending::complete && !(got.was_refused() && got.at < commit)) {
+            lost = std::move(got);
+            return std::nullopt;
+        }
+        if (db.is_in_transaction()) {
+            to.script("ROLLBACK", line().usual_deadline());
+        }
+        to.raise(got);
+    }
+    /// The same, where no answer is an error.
+    template <class... Args>
+    [[nodiscard]] result settled(const char* what, steady_time until, prepared& sql,
+                                 const Args&... args) {
+        auto got = settle(what, until, sql, args...);
+        if (!got) {
+            line().raise(lost);
+        }
+        return *std::move(got);
+    }
+
+    /// The connection that listens: the store's own, or one beside the service's.
+    [[nodiscard]] bool wait_for_call(const std::string& channel, steady_time until) {
+        if (!line().is_owned()) {
+            auto& ear = line_of(beside());
+            ear.ensure(ear.usual_deadline());
+            return heard.wait(ear, channel, until);
+        }
+        check_idle("waiting for what is added");
+        line().ensure(line().usual_deadline());
+        return heard.wait(line(), channel, until);
+    }
+
+    /// Makes sure that the tables of a part are there.
+    void require(const schema_part& part) {
+        if (options.create) {
+            ensure_schema(db, named, part);
+        } else if (!schema_is_there(db, named, part)) {
+            throw usage_error("postgres: schema \"" + named.schema() +
+                              "\" has no tables of sinew's '" + std::string(part.name) +
+                              "', and option create is off; make them with what schema_script "
+                              "answers");
+        }
     }
 
     /// Looks at one of the library's tables, outside of transactions or within the one that is open.
@@ -246,27 +232,12 @@ struct session {
         return line().run(until);
     }
 
-    /// Removes some rows in a transaction of its own; `sql` answers how many. What others have just
-    /// changed is no conflict here, and old rows are looked for by index.
+    /// Removes some rows in a transaction of its own; `sql` answers how many.
     template <class... Args>
-    [[nodiscard]] std::size_t remove(prepared& sql, const Args&... args) {
-        const steady_time until = line().usual_deadline();
-        auto& to = connected(until);
-        const std::string limit =
-            "SET LOCAL statement_timeout=" + milliseconds(options.call_timeout);
-        to.queue("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-        to.queue(limit.c_str());
-        to.queue(statements.no_seqscan, parameters());
-        to.queue(sql, parameters(args...));
-        to.queue("COMMIT");
-        const reply got = to.exchange(until);
-        if (!got.is_good()) {
-            if (db.is_in_transaction()) {
-                to.script("ROLLBACK", until);
-            }
-            to.raise(got);
-        }
-        return static_cast<std::size_t>(column<std::int64_t>(got.last.get(), 0, 0));
+    [[nodiscard]] std::size_t remove(const char* what, steady_time until, prepared& sql,
+                                     const Args&... args) {
+        return static_cast<std::size_t>(
+            column<std::int64_t>(settled(what, until, sql, args...).get(), 0, 0));
     }
 
     /// The connection that reads beside an open transaction.
@@ -302,6 +273,15 @@ struct session {
     connection db;
     transaction_statements statements;
     std::unique_ptr<side_reader> reader;
+    /// What the open transaction has added to outboxes.
+    outgoing added;
+    std::unique_ptr<adding_statements> adding;
+    /// The outboxes that were opened, by name.
+    std::map<std::string, std::shared_ptr<const opened_box>, std::less<>> boxes;
+    std::shared_ptr<outbox_statements> outboxes;
+    notices heard;
+    /// A reply that did not come whole.
+    reply lost;
     /// Why the last commit did not commit.
     std::optional<failure> why_not;
     bool is_open = false;
@@ -309,17 +289,40 @@ struct session {
     bool is_lazy = false;
 
 private:
-    void open() {
-        if (options.create) {
-            ensure_schema(db, named, consumer_schema);
-        } else if (!schema_is_there(db, named, consumer_schema)) {
-            throw usage_error("postgres: schema \"" + named.schema() +
-                              "\" has no tables of sinew, and option create is off; make them "
-                              "with what schema_script answers");
+    std::unique_ptr<prepared> set_up_alone;
+
+    /// Takes the calls that came meanwhile, so that they do not pile up.
+    void hear() {
+        if (line().is_owned()) {
+            heard.collect(line());
+        } else if (reader && !heard.empty() && line_of(*reader).is_alive()) {
+            heard.collect(line_of(*reader));
         }
+    }
+
+    /// Begins a transaction that sees what is committed, finds rows by index, and plans a statement
+    /// once.
+    void queue_begin(wire& to) {
+        to.queue(statements.begin_committed, parameters());
+        to.queue(*set_up_alone, parameters());
+    }
+    [[nodiscard]] std::string set_up_text() const {
+        const auto set = [](std::string name, const std::string& value) {
+            return "pg_catalog.set_config('" + std::move(name) + "', '" + value + "', true)";
+        };
+        std::string sql = "SELECT " + set("enable_seqscan", "off") + ", " +
+                          set("plan_cache_mode", "force_generic_plan");
+        sql += ", " + set("statement_timeout", milliseconds(options.call_timeout));
+        sql += ", " + set("lock_timeout", milliseconds(options.lock_timeout));
+        return is_lazy ? sql + ", " + set("synchronous_commit", "on") : sql;
+    }
+
+    void open() {
+        require(consumer_schema);
         const auto found =
             db.query_one<std::string>("SELECT pg_catalog.current_setting('synchronous_commit')");
         is_lazy = found && std::get<0>(*found) == "off";
+        set_up_alone = std::make_unique<prepared>(set_up_text());
     }
 };
 

@@ -4,7 +4,7 @@
 /// A transactional store in a PostgreSQL database; models `consumer_store`.
 ///
 /// **Guarantees.** With any number of processes on one database: what `transaction.hpp` says. A
-/// store is one connection; its dead letters and attempts use the same.
+/// store is one connection; its dead letters, attempts and outboxes use the same.
 ///
 /// **On failure.** The errors of `errors.hpp`. `last_commit_failure` says why a commit was aborted
 /// or unknown. A connection of its own that was lost is made again by the next call.
@@ -22,12 +22,14 @@
 #include <sinew/adapters/postgres/attempts.hpp>
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/dead_letters.hpp>
+#include <sinew/adapters/postgres/outbox.hpp>
 #include <sinew/adapters/postgres/session.hpp>
 #include <sinew/adapters/postgres/transaction.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/key_progress.hpp>
+#include <sinew/core/outbox.hpp>
 #include <sinew/core/time.hpp>
 
 #include <libpq-fe.h>
@@ -63,6 +65,7 @@ struct store_statements {
 class store {
 public:
     using transaction_type = transaction;
+    using outbox_type = postgres::outbox;
 
     /// Connects, and makes the library's tables if they are not there. The string is libpq's:
     /// `host=... dbname=...` or `postgresql://...`.
@@ -123,9 +126,8 @@ public:
 
     /// Forgets events that were remembered before `older_than`, at most so many; answers how many.
     std::size_t purge_inbox(wall_time older_than, std::size_t limit) {
-        session_->check_idle("purge_inbox");
-        return session_->remove(sql_->purge, older_than.time_since_epoch().count(),
-                                detail::limit_of(limit));
+        return session_->remove("purge_inbox", never, sql_->purge,
+                                older_than.time_since_epoch().count(), detail::limit_of(limit));
     }
 
     /// The place for dead letters in this store's database.
@@ -134,6 +136,15 @@ public:
     }
     /// The record of attempts in this store's database.
     [[nodiscard]] postgres::attempts attempts() const { return postgres::attempts(session_); }
+
+    /// The outbox of that name in this store's database, which is made if it is not there.
+    ///
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
+    /// of shards than the outbox was made with; the error that fits if the tables cannot be made.
+    [[nodiscard]] postgres::outbox outbox(const std::string& name,
+                                          const outbox_options& with = {}) const {
+        return {session_, name, with};
+    }
 
     /// The connection, for the service's own tables and queries outside of events.
     [[nodiscard]] postgres::connection& connection() const noexcept { return session_->db; }
@@ -145,6 +156,7 @@ public:
 
 private:
     friend class postgres::dead_letters;
+    friend class postgres::outbox;
 
     explicit store(std::shared_ptr<detail::session> session)
         : session_(std::move(session)),
@@ -157,5 +169,7 @@ private:
 inline bool dead_letters::shares(const store& other) const noexcept {
     return session_ == other.session_;
 }
+
+inline bool outbox::shares(const store& other) const noexcept { return session_ == other.session_; }
 
 }  // namespace sinew::postgres

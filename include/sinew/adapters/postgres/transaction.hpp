@@ -53,6 +53,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -74,7 +75,7 @@ auto alone(const std::shared_ptr<session>& of, steady_time until, F f);
 
 class transaction {
 public:
-    /// How many keys' progress and partitions' offsets wait for the commit at most.
+    /// How many keys' progress, partitions' offsets and events' keys wait for the commit at most.
     static constexpr std::size_t gathered_max = 1'000;
 
     transaction(transaction&& other) noexcept { take(std::move(other)); }
@@ -112,13 +113,13 @@ public:
         if (nested_) {
             throw usage_error("a part of this transaction is nested already");
         }
+        session_->added.open_part();
         nested_ = true;
         savepoint_ = savepoint::due;
     }
     void keep_nested() {
         check_nested();
-        progress_.keep_part();
-        offsets_.keep_part();
+        keep_gathered();
         nested_ = false;
         release_due_ = savepoint_ == savepoint::set;
         savepoint_ = savepoint::none;
@@ -128,6 +129,7 @@ public:
         check_nested();
         progress_.undo_part();
         offsets_.undo_part();
+        session_->added.undo_part();
         nested_ = false;
         const bool is_set = std::exchange(savepoint_, savepoint::none) == savepoint::set;
         if (!is_set || is_gone()) {
@@ -229,6 +231,7 @@ private:
     friend class store;
     friend class dead_letters;
     friend class attempts;
+    friend class outbox;
     template <class F>
     friend auto detail::alone(const std::shared_ptr<detail::session>& of, steady_time until, F f);
 
@@ -314,6 +317,7 @@ private:
         release_due_ = false;
         progress_.clear();
         offsets_.clear();
+        session_->added.clear();
         session_->is_open = false;
     }
 
@@ -415,13 +419,76 @@ private:
         return run();
     }
 
+    void keep_gathered() {
+        progress_.keep_part();
+        offsets_.keep_part();
+        session_->added.keep_part();
+    }
+    void queue_gathered() {
+        auto& s = *session_;
+        detail::queue_all(wire(), s.statements, progress_.all(), offsets_.all());
+        if (s.adding) {
+            s.added.queue_rows(wire(), *s.adding);
+        }
+    }
     void write_if_many() {
-        if (!nested_ && progress_.all().size() + offsets_.all().size() > gathered_max) {
+        auto& added = session_->added;
+        const std::size_t keys =
+            progress_.all().size() + offsets_.all().size() + added.keys.all().size();
+        if (!nested_ && (keys > gathered_max || added.is_much())) {
             prepare_the_way();
-            detail::queue_all(wire(), session_->statements, progress_.all(), offsets_.all());
-            run();
+            queue_gathered();
+            if (wire().queued() != 0) {
+                run();
+            }
             progress_.clear();
             offsets_.clear();
+            added.written();
+        }
+    }
+
+    /// Numbers an event of the key. The first in this transaction takes the key's row for writing.
+    std::uint64_t next_number(detail::box_id box, std::string_view key) {
+        auto& keys = session_->added.keys;
+        if (const auto* mine = keys.find({box, key})) {
+            detail::key_count count = *mine;
+            ++count.last;
+            keys.put({box, key}, count, nested_);
+            return count.last;
+        }
+        const auto row = use(session_->adding->next_number, box, bytea{key});
+        const auto last = static_cast<std::uint64_t>(detail::column<std::int64_t>(row.get(), 0, 0));
+        keys.put({box, key}, {last, last}, nested_);
+        return last;
+    }
+
+    /// Takes the rows of those keys that are new here, in one round trip and in the order of the keys;
+    /// each counts as often as it is named.
+    void take_numbers(detail::box_id box, std::vector<std::string_view> keys) {
+        auto& known = session_->added.keys;
+        std::sort(keys.begin(), keys.end());
+        auto names = detail::array_of_bytes();
+        auto counts = detail::array_of_numbers();
+        std::vector<std::pair<std::string_view, std::uint64_t>> wanted;
+        for (const auto key : keys) {
+            if (!wanted.empty() && wanted.back().first == key) {
+                ++wanted.back().second;
+            } else if (known.find({box, key}) == nullptr) {
+                wanted.emplace_back(key, 1);
+            }
+        }
+        if (wanted.empty()) {
+            return;
+        }
+        for (const auto& [key, count] : wanted) {
+            names.add(key);
+            counts.add(static_cast<std::int64_t>(count));
+        }
+        const auto rows = use(session_->adding->next_numbers, box, names.value(), counts.value());
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            const auto last = static_cast<std::uint64_t>(
+                detail::column<std::int64_t>(rows.get(), static_cast<int>(i), 0));
+            known.put({box, wanted[i].first}, {last - wanted[i].second, last}, nested_);
         }
     }
 
@@ -434,15 +501,19 @@ private:
                 return commit_result::aborted;
             }
             if (nested_) {
-                progress_.keep_part();
-                offsets_.keep_part();
+                keep_gathered();
             }
-            detail::queue_all(wire(), session_->statements, progress_.all(), offsets_.all());
+            queue_gathered();
             was_sent = true;
             wire().queue("COMMIT");
-            const std::size_t last = wire().queued() - 1;
-            detail::reply got = wire().exchange(wire().usual_deadline());
-            return judge(got, last);
+            const std::size_t commit = wire().queued() - 1;
+            // Behind the commit, not in it: a transaction that notifies holds a lock of the whole
+            // database until it is durable, and all that notify would wait for each other.
+            for (const auto& channel : session_->added.channels) {
+                wire().queue(session_->adding->notify, detail::parameters(channel));
+            }
+            detail::reply got = wire().exchange(wire().usual_deadline(), commit);
+            return judge(got, commit);
         } catch (const error& e) {
             const failure why = e.as_failure();
             remember_why(&why);
@@ -459,7 +530,8 @@ private:
 
     /// How the commit ended, by its answer.
     [[nodiscard]] commit_result judge(detail::reply& got, std::size_t commit) {
-        if (got.is_good() && PQcmdStatus(got.last.get()) == std::string_view("COMMIT")) {
+        const std::string_view says = got.last ? PQcmdStatus(got.last.get()) : "";
+        if (says == "COMMIT") {
             return commit_result::committed;
         }
         const bool is_complete = got.how == detail::reply::ending::complete;
@@ -520,33 +592,5 @@ private:
     bool nested_ = false;
     bool release_due_ = false;
 };
-
-namespace detail {
-
-/// Does `f(transaction)`, which answers something, in a transaction of its own, and again if another
-/// one came in between. Answers with it how the commit ended: committed or unknown.
-template <class F>
-auto alone(const std::shared_ptr<session>& of, steady_time until, F f) {
-    constexpr int tries = 5;
-    for (int i = 1;; ++i) {
-        transaction tx(of, until);
-        try {
-            auto answer = f(tx);
-            const commit_result how = tx.commit();
-            if (how != commit_result::aborted) {
-                return std::pair(std::move(answer), how);
-            }
-            if (i == tries || of->why().reason() != "serialization_failure") {
-                throw of->why();
-            }
-        } catch (const transient_error& e) {
-            if (i == tries || e.reason() == "sql_error") {
-                throw;
-            }
-        }
-    }
-}
-
-}  // namespace detail
 
 }  // namespace sinew::postgres

@@ -164,20 +164,43 @@ public:
     }
     /// Queues a statement that is not kept and has no values.
     void queue(const char* sql) { queue_once(sql, parameters<0>()); }
+    /// For `exchange`: no statement's result in particular.
+    static constexpr std::size_t last_rows = SIZE_MAX;
+
     /// How many statements are queued.
     [[nodiscard]] std::size_t queued() const noexcept { return sent_.size(); }
 
-    /// Sends what is queued and waits for all results. A reply that is not complete has cost the
-    /// connection.
-    [[nodiscard]] reply exchange(steady_time until) {
+    /// Sends what is queued and waits for all results; of them it keeps that of the statement
+    /// `wanted`, or else the last rows. A reply that is not complete has cost the connection.
+    [[nodiscard]] reply exchange(steady_time until, std::size_t wanted = last_rows) {
         reply out;
         if (PQpipelineSync(conn_) == 0) {
             out.how = reply::ending::lost;
         } else {
-            receive(out, until);
+            receive(out, until, wanted);
         }
         conclude(out);
         return out;
+    }
+
+    /// Waits until the server says something that nobody asked for; false if the deadline passed
+    /// first.
+    [[nodiscard]] bool wait_for_input(steady_time until) {
+        if (!wait_for(PQsocket(conn_), POLLIN, until)) {
+            return false;
+        }
+        if (PQconsumeInput(conn_) == 0) {
+            lose(one_line(PQerrorMessage(conn_)));
+        }
+        return true;
+    }
+    /// Takes the notifications that came, by the names of their channels.
+    template <class F>
+    void each_notice(F f) {
+        while (PGnotify* one = conn_ == nullptr ? nullptr : PQnotifies(conn_)) {
+            f(std::string_view(one->relname));
+            PQfreemem(one);
+        }
     }
 
     /// The same, for the result of the last statement. **On failure.** Throws the error that fits.
@@ -417,7 +440,7 @@ private:
                status != PGRES_EMPTY_QUERY && status != PGRES_PIPELINE_ABORTED;
     }
 
-    void receive(reply& out, steady_time until) {
+    void receive(reply& out, steady_time until, std::size_t wanted) {
         for (std::size_t at = 0;;) {
             out.how = await(until);
             if (out.how != reply::ending::complete) {
@@ -440,8 +463,9 @@ private:
                 out.at = at;
                 out.doing = at < sent_.size() ? std::string(sent_[at].text) : std::string();
                 out.wrong = std::move(got);
-            } else if (PQresultStatus(got.get()) == PGRES_TUPLES_OK ||
-                       (at + 1 == sent_.size() && !has_rows(out))) {
+            } else if (wanted == last_rows ? PQresultStatus(got.get()) == PGRES_TUPLES_OK ||
+                                                 (at + 1 == sent_.size() && !has_rows(out))
+                                           : at == wanted) {
                 out.last = std::move(got);
             }
         }

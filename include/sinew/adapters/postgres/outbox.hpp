@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// An outbox in PostgreSQL; models `outbox` and `waking_outbox`.
+///
+/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
+/// database. Where they leave something open: the first event of a key in a transaction takes the
+/// key's row for writing, so another transaction that adds to the key waits for the end of this one,
+/// up to `lock_timeout`, and is then refused as `serialization_failure`. The numbers of entries rise
+/// in the order of the key's events; entries of different keys are shown in about the order in which
+/// their transactions committed. A write under a lease holds the lease until it is committed: whoever
+/// takes the shard waits for that.
+///
+/// What relays and people do are transactions of their own, under read committed.
+///
+/// **On failure.** The errors of `errors.hpp`. All but `add` throw `unavailable_error` while a
+/// transaction of the store is open: a relay has a store of its own, or goes on when that has ended.
+/// **On crash.** As the concepts say; a lease stays as it is, and other relays take it over.
+/// **Bounds.** A copy is a handle on the same outbox; store, outboxes and transactions are used by
+/// one thread at a time. Events wait for the commit in memory, up to 1,000 or 4 MiB, and those of a
+/// nested part until it is kept. An event has 512 MiB at most, whatever the options say. `claim` looks
+/// at each entry of the shard that is held back, `lag` at each that waits or is parked.
+
+#include <sinew/adapters/postgres/codec.hpp>
+#include <sinew/adapters/postgres/outbox_rows.hpp>
+#include <sinew/adapters/postgres/outgoing.hpp>
+#include <sinew/adapters/postgres/session.hpp>
+#include <sinew/adapters/postgres/transaction.hpp>
+#include <sinew/adapters/postgres/values.hpp>
+#include <sinew/core/error.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/following.hpp>
+#include <sinew/core/outbox.hpp>
+#include <sinew/core/shard_lease.hpp>
+#include <sinew/core/time.hpp>
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace sinew::postgres {
+
+class store;
+
+using sinew::outbox_options;
+
+class outbox {
+public:
+    /// How large an event may be, whatever the options say.
+    static constexpr std::size_t event_bytes_limit = std::size_t{512} << 20U;
+
+    /// Whether transactions of that store can be used here.
+    [[nodiscard]] bool shares(const store& other) const noexcept;
+
+    std::uint64_t add(transaction& tx, const event_view& e, wall_time now) {
+        check(tx);
+        check_addable(e, options_);
+        const std::uint64_t sequence =
+            e.partitionkey.empty() ? 0 : tx.next_number(box(), e.partitionkey);
+        keep(e, sequence, now);
+        tx.write_if_many();
+        return sequence;
+    }
+
+    /// Adds several events, with one round trip for all keys that are new in the transaction; answers
+    /// the number of each. If one is refused, none is added.
+    std::vector<std::uint64_t> add(transaction& tx, std::span<const event_view> events,
+                                   wall_time now) {
+        check(tx);
+        std::vector<std::string_view> keys;
+        keys.reserve(events.size());
+        for (const auto& one : events) {
+            check_addable(one, options_);
+            if (!one.partitionkey.empty()) {
+                keys.push_back(one.partitionkey);
+            }
+        }
+        tx.take_numbers(box(), std::move(keys));
+        std::vector<std::uint64_t> numbers;
+        numbers.reserve(events.size());
+        for (const auto& one : events) {
+            numbers.push_back(one.partitionkey.empty() ? 0
+                                                       : tx.next_number(box(), one.partitionkey));
+            keep(one, numbers.back(), now);
+        }
+        tx.write_if_many();
+        return numbers;
+    }
+
+    [[nodiscard]] shard_id shards() const noexcept { return options_.shards; }
+
+    [[nodiscard]] shard_lease holder(shard_id shard, steady_time until = never) const {
+        if (shard >= options_.shards) {
+            throw usage_error("the outbox has no shard of that number");
+        }
+        const auto row = session_->settled(looking, until, sql_->holder, box(), number_of(shard));
+        if (PQntuples(row.get()) == 0) {
+            detail::refuse_damaged("a lease");
+        }
+        return {shard, detail::column<epoch_number>(row.get(), 0, 0),
+                detail::column<std::uint64_t>(row.get(), 0, 1),
+                std::string(detail::column_bytes(row.get(), 0, 2))};
+    }
+
+    [[nodiscard]] std::optional<shard_lease> take(const shard_lease& seen, std::string_view owner,
+                                                  steady_time until = never) {
+        if (owner.empty()) {
+            throw usage_error("whoever takes a shard needs a name");
+        }
+        if (seen.shard >= options_.shards) {
+            throw usage_error("the outbox has no shard of that number");
+        }
+        const auto row =
+            session_->settled("a lease", until, sql_->take, box(), number_of(seen.shard),
+                              number_of(seen.epoch), number_of(seen.beat), bytea{owner});
+        if (PQntuples(row.get()) == 0) {
+            return std::nullopt;
+        }
+        return shard_lease{seen.shard, detail::column<epoch_number>(row.get(), 0, 0), 0,
+                           std::string(owner)};
+    }
+
+    fenced_result renew(const shard_lease& lease, steady_time until = never) {
+        return write_under(lease, until, sql_->renew);
+    }
+    fenced_result release(const shard_lease& lease, steady_time until = never) {
+        return write_under(lease, until, sql_->release);
+    }
+
+    [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
+                                                                 wall_time now, claim_limits limits,
+                                                                 steady_time until = never) const {
+        const auto rows = session_->settled(
+            looking, until, sql_->claim, box(), number_of(lease.shard), number_of(lease.epoch),
+            stamp(now), detail::limit_of(limits.entries), detail::limit_of(limits.bytes));
+        if (PQntuples(rows.get()) == 0) {
+            return std::nullopt;
+        }
+        if (PQgetisnull(rows.get(), 0, 0) != 0) {
+            return std::vector<outbox_entry>();
+        }
+        return read(rows.get());
+    }
+
+    fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
+                                 wall_time now, steady_time until = never) {
+        auto list = detail::array_of_numbers();
+        for (const auto number : numbers) {
+            list.add(number);
+        }
+        return options_.keep_published
+                   ? write_under(lease, until, sql_->mark, list.value(), stamp(now))
+                   : write_under(lease, until, sql_->forget, list.value());
+    }
+
+    fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
+                          duration delay, steady_time until = never) {
+        const auto waits = put_off_by(note.at, delay);
+        return write_under(lease, until, sql_->put_off, number, count_of(note),
+                           bytea{encoded(note)}, stamp(waits.from), stamp(waits.due));
+    }
+
+    fenced_result park(const shard_lease& lease, std::int64_t number, const failure_note& note,
+                       following what_follows, steady_time until = never) {
+        return write_under(lease, until, sql_->park, number, count_of(note), bytea{encoded(note)},
+                           static_cast<std::int32_t>(what_follows));
+    }
+
+    [[nodiscard]] outbox_lag lag(steady_time until = never) const {
+        const auto row = session_->settled(looking, until, sql_->lag, box());
+        return {detail::column<std::uint64_t>(row.get(), 0, 0),
+                detail::column<std::uint64_t>(row.get(), 0, 1), detail::time_at(row.get(), 0, 2)};
+    }
+
+    std::size_t purge(wall_time older_than, std::size_t limit, steady_time until = never) {
+        return session_->remove("purging an outbox", until, sql_->purge, box(), stamp(older_than),
+                                detail::limit_of(limit));
+    }
+
+    /// Listens on the server (`LISTEN`), so that a commit which adds wakes this one wherever it runs.
+    /// The first call on a new connection asks the server to call, takes as long as that takes, and
+    /// answers true: something may have been added before.
+    [[nodiscard]] bool wait_for_added(steady_time until) {
+        return session_->wait_for_call(opened_->channel, until);
+    }
+
+    [[nodiscard]] std::vector<outbox_entry> parked(std::int64_t after, std::size_t limit,
+                                                   steady_time until = never) const {
+        return read(
+            session_->settled(looking, until, sql_->parked, box(), after, detail::limit_of(limit))
+                .get());
+    }
+
+    bool unpark(std::int64_t number, std::uint64_t version, steady_time until = never) {
+        return PQntuples(session_
+                             ->settled("a decision", until, sql_->unpark, box(), number,
+                                       number_of(version))
+                             .get()) != 0;
+    }
+
+    bool discard(std::int64_t number, std::uint64_t version, const failure_note& note,
+                 steady_time until = never) {
+        return PQntuples(session_
+                             ->settled("a decision", until, sql_->discard, box(), number,
+                                       number_of(version), stamp(note.at), bytea{encoded(note)})
+                             .get()) != 0;
+    }
+
+private:
+    friend class store;
+
+    static constexpr const char* looking = "looking into an outbox";
+
+    outbox(std::shared_ptr<detail::session> session, const std::string& name,
+           const outbox_options& options)
+        : session_(std::move(session)), options_(options) {
+        sinew::check(options_);
+        options_.event_bytes_max = std::min(options_.event_bytes_max, event_bytes_limit);
+        open(name);
+        if (opened_->shards != options_.shards) {
+            throw usage_error("outbox: it was made with " + std::to_string(opened_->shards) +
+                              " shards, and is opened with " + std::to_string(options_.shards));
+        }
+    }
+
+    /// Finds the outbox, or makes it. What was found once is not looked for again.
+    void open(const std::string& name) {
+        auto& s = *session_;
+        if (const auto known = s.boxes.find(name); known != s.boxes.end()) {
+            opened_ = known->second;
+            sql_ = s.outboxes;
+            return;
+        }
+        constexpr const char* what = "an outbox";
+        s.check_idle(what);
+        s.require(detail::outbox_schema);
+        if (!s.outboxes) {
+            s.outboxes = std::make_shared<detail::outbox_statements>(s.named);
+            s.adding = std::make_unique<detail::adding_statements>(s.named);
+        }
+        sql_ = s.outboxes;
+        auto row = s.settled(what, never, sql_->open, bytea{name});
+        if (PQntuples(row.get()) == 0) {
+            static_cast<void>(s.settled(what, never, sql_->make, bytea{name},
+                                        static_cast<std::int32_t>(options_.shards)));
+            row = s.settled(what, never, sql_->open, bytea{name});
+        }
+        opened_ = std::make_shared<const detail::opened_box>(detail::opened_box{
+            detail::column<detail::box_id>(row.get(), 0, 0),
+            detail::column<shard_id>(row.get(), 0, 1), detail::channel_of(s.named.schema(), name)});
+        s.boxes.emplace(name, opened_);
+    }
+
+    void check(const transaction& tx) const {
+        if (tx.session_ != session_) {
+            throw usage_error("the transaction belongs to another store than the outbox");
+        }
+        tx.check();
+    }
+
+    /// Leaves the event to the commit.
+    void keep(const event_view& e, std::uint64_t sequence, wall_time now) const {
+        auto& added = session_->added;
+        const std::string number =
+            sequence == 0 ? std::string(e.sequence) : std::to_string(sequence);
+        added.add(box(), shard_of(e, options_.shards), e, number, now);
+        if (session_->options.notify && !added.channels.contains(opened_->channel)) {
+            added.channels.insert(opened_->channel);
+        }
+    }
+
+    template <class... Args>
+    fenced_result write_under(const shard_lease& lease, steady_time until, detail::prepared& sql,
+                              const Args&... args) const {
+        const auto row = session_->settle("a write under a lease", until, sql, box(),
+                                          number_of(lease.shard), number_of(lease.epoch), args...);
+        return !row                         ? fenced_result::unknown
+               : PQntuples(row->get()) != 0 ? fenced_result::done
+                                            : fenced_result::stale;
+    }
+
+    [[nodiscard]] static std::vector<outbox_entry> read(const PGresult* from) {
+        std::vector<outbox_entry> out;
+        out.reserve(static_cast<std::size_t>(PQntuples(from)));
+        for (int row = 0; row < PQntuples(from); ++row) {
+            out.push_back(detail::read_outbox_entry(from, row));
+        }
+        const auto by_number = [](const outbox_entry& a, const outbox_entry& b) {
+            return a.number < b.number;
+        };
+        if (!std::is_sorted(out.begin(), out.end(), by_number)) {
+            std::sort(out.begin(), out.end(), by_number);
+        }
+        return out;
+    }
+
+    [[nodiscard]] detail::box_id box() const noexcept { return opened_->box; }
+    [[nodiscard]] static std::int32_t number_of(shard_id shard) noexcept {
+        return static_cast<std::int32_t>(shard);
+    }
+    [[nodiscard]] static std::int64_t number_of(std::uint64_t value) noexcept {
+        return static_cast<std::int64_t>(value);
+    }
+    [[nodiscard]] static std::int64_t stamp(wall_time at) noexcept {
+        return at.time_since_epoch().count();
+    }
+    /// How much a failure adds to the attempts.
+    [[nodiscard]] static std::int32_t count_of(const failure_note& note) noexcept {
+        return counts_as_attempt(note.kind) ? 1 : 0;
+    }
+    [[nodiscard]] static std::string encoded(const failure_note& note) {
+        return detail::encode(std::vector<failure_note>{kept_note(note)});
+    }
+
+    std::shared_ptr<detail::session> session_;
+    outbox_options options_;
+    std::shared_ptr<detail::outbox_statements> sql_;
+    std::shared_ptr<const detail::opened_box> opened_;
+};
+
+}  // namespace sinew::postgres

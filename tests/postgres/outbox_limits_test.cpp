@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "support/test.hpp"
+
+#include "postgres/parts.hpp"
+#include "postgres/proxy.hpp"
+
+#include <sinew/adapters/postgres.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+namespace postgres = sinew::postgres;
+using namespace sinew;
+using namespace std::chrono_literals;
+using sinew::test::in;
+using sinew::test::make_event;
+using sinew::test::own_connection;
+using sinew::test::place;
+using sinew::test::postgres_server;
+
+namespace {
+
+constexpr wall_time day(std::chrono::hours(24) * 20'000);
+constexpr claim_limits everything{.entries = 1'000, .bytes = 1'000'000};
+constexpr outbox_options one_shard{.shards = 1};
+
+void add(postgres::store& db, postgres::outbox& box, const char* id) {
+    auto tx = db.begin(in(10s));
+    box.add(tx, make_event(id, "k").view(), day);
+    REQUIRE(tx.commit() == commit_result::committed);
+}
+
+/// What an error says, or nothing if there is none.
+template <class Error, class F>
+std::string text_of(F f) {
+    try {
+        f();
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return {};
+}
+
+bool holds(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+void end_session(const place& here, postgres::store& of) {
+    own_connection(here.conninfo)
+        .ask("SELECT pg_terminate_backend(" +
+             std::to_string(PQbackendPID(of.connection().native())) + ", 5000)");
+}
+
+}  // namespace
+
+TEST_CASE("postgres: a relay is woken by a commit that adds to its outbox, and by nothing else") {
+    const place here;
+    auto service = here.open();
+    auto added = service.outbox("orders", one_shard);
+    auto others = service.outbox("others", one_shard);
+    auto relay = here.open();
+    auto box = relay.outbox("orders", one_shard);
+    CHECK(box.wait_for_added(in(10s)));  // something may have been added before
+    CHECK_FALSE(box.wait_for_added(in(1ms)));
+    CHECK_FALSE(box.wait_for_added(steady_time::min()));
+    {
+        auto tx = service.begin();
+        added.add(tx, make_event("gone", "k").view(), day);
+        tx.rollback();
+    }
+    add(service, others, "1");
+    CHECK_FALSE(box.wait_for_added(in(20ms)));
+    add(service, added, "2");
+    add(service, added, "3");
+    CHECK(box.wait_for_added(in(10s)));
+    while (box.wait_for_added(in(100ms))) {  // the second call may come later
+    }
+    // A call that came while the relay did something else is not forgotten.
+    add(service, added, "4");
+    CHECK(box.lag().waiting == 3);
+    CHECK(box.wait_for_added(steady_time::min()));
+    // Both outboxes of one store are told apart.
+    auto more = relay.outbox("others", one_shard);
+    CHECK(more.wait_for_added(in(10s)));
+    add(service, added, "5");
+    CHECK_FALSE(more.wait_for_added(in(20ms)));
+    CHECK(box.wait_for_added(in(10s)));
+}
+
+TEST_CASE("postgres: a relay that waits wakes while it waits") {
+    const place here;
+    auto relay = here.open();
+    auto box = relay.outbox("orders", one_shard);
+    CHECK(box.wait_for_added(in(10s)));
+    std::thread service([&] {
+        auto db = here.open();
+        auto added = db.outbox("orders", one_shard);
+        add(db, added, "1");
+    });
+    CHECK(box.wait_for_added(in(20s)));
+    service.join();
+    CHECK(box.lag().waiting == 1);
+}
+
+TEST_CASE("postgres: a store that does not notify leaves relays to look by themselves") {
+    const place here;
+    auto options = here.options();
+    options.notify = false;
+    auto service = here.open(options);
+    auto added = service.outbox("orders", one_shard);
+    auto relay = here.open();
+    auto box = relay.outbox("orders", one_shard);
+    CHECK(box.wait_for_added(in(10s)));
+    add(service, added, "1");
+    CHECK_FALSE(box.wait_for_added(in(20ms)));
+    CHECK(box.lag().waiting == 1);
+}
+
+TEST_CASE("postgres: a relay on the service's own connection listens beside it") {
+    const place here;
+    own_connection handle(here.conninfo);
+    postgres::store relay(handle.handle, here.options());
+    auto box = relay.outbox("orders", one_shard);
+    CHECK(box.wait_for_added(in(10s)));
+    CHECK_FALSE(box.wait_for_added(in(1ms)));
+    add(relay, box, "1");
+    CHECK(box.wait_for_added(in(10s)));
+    auto tx = relay.begin();  // also while a transaction is open
+    CHECK_FALSE(box.wait_for_added(in(1ms)));
+    tx.rollback();
+    const auto lease = box.take(box.holder(0), "relay").value();
+    CHECK(box.claim(lease, day, everything)->size() == 1);
+    CHECK(handle.ask("SELECT count(*) FROM pg_listening_channels()") == "0");
+}
+
+TEST_CASE(
+    "postgres: a wait on a connection that is lost says so, and the next one makes up for it") {
+    const place here;
+    auto service = here.open();
+    auto added = service.outbox("orders", one_shard);
+    auto relay = here.open();
+    auto box = relay.outbox("orders", one_shard);
+    CHECK(box.wait_for_added(in(10s)));
+    std::thread killer([&] { end_session(here, relay); });
+    CHECK_THROWS_AS(box.wait_for_added(in(20s)), postgres::connection_lost_error);
+    killer.join();
+    add(service, added, "missed");
+    CHECK(box.wait_for_added(in(10s)));
+    CHECK_FALSE(box.wait_for_added(in(1ms)));
+    add(service, added, "2");
+    CHECK(box.wait_for_added(in(10s)));
+}
+
+TEST_CASE("postgres: names of outboxes that cannot be names of channels wake as well") {
+    const place here;
+    auto db = here.open();
+    for (const std::string& name :
+         {std::string(), std::string("a\0\"b", 4), std::string(60, 'n'), std::string("\xff")}) {
+        auto box = db.outbox(name, one_shard);
+        CHECK(box.wait_for_added(in(10s)));
+        CHECK_FALSE(box.wait_for_added(in(1ms)));
+        add(db, box, "1");
+        CHECK(box.wait_for_added(in(10s)));
+    }
+}
+
+TEST_CASE("postgres: through a restart of the server an outbox is unavailable, and goes on") {
+    postgres_server server;
+    const place here(server);
+    auto service = here.open();
+    auto added = service.outbox("orders", one_shard);
+    auto relay = here.open();
+    auto box = relay.outbox("orders", one_shard);
+    const auto lease = box.take(box.holder(0), "relay").value();
+    CHECK(box.wait_for_added(in(10s)));
+    add(service, added, "1");
+    auto tx = service.begin();
+    added.add(tx, make_event("in the middle", "k").view(), day);
+    const std::int64_t numbers[] = {box.claim(lease, day, everything)->at(0).number};
+    server.stop();
+    CHECK(tx.commit() == commit_result::aborted);
+    CHECK_THROWS_AS(box.wait_for_added(in(2s)), unavailable_error);
+    CHECK_THROWS_AS(box.claim(lease, day, everything, in(2s)), unavailable_error);
+    CHECK_THROWS_AS(box.mark_published(lease, numbers, day, in(2s)), unavailable_error);
+    CHECK_THROWS_AS(box.renew(lease, in(2s)), unavailable_error);
+    CHECK_THROWS_AS(box.lag(in(2s)), unavailable_error);
+    server.start();
+    CHECK(box.renew(lease) == fenced_result::done);
+    CHECK(box.mark_published(lease, numbers, day) == fenced_result::done);
+    CHECK(box.claim(lease, day, everything)->empty());
+    add(service, added, "2");
+    CHECK(box.wait_for_added(in(10s)));
+    CHECK(box.claim(lease, day, everything)->at(0).what.sequence == "2");
+}
+
+TEST_CASE("postgres: of a server that stands still an outbox's calls end at their deadlines") {
+    postgres_server server;
+    const place here(server);
+    postgres::store_options options = here.options();
+    options.call_timeout = 300ms;
+    auto db = here.open(options);
+    auto box = db.outbox("orders", one_shard);
+    const auto lease = box.take(box.holder(0), "relay").value();
+    add(db, box, "1");
+    const std::int64_t numbers[] = {box.claim(lease, day, everything)->at(0).number};
+    CHECK(box.wait_for_added(in(10s)));
+    static_cast<void>(box.wait_for_added(in(1ms)));
+    const auto before = machine_clock::now().steady;
+    server.freeze();
+    CHECK_FALSE(box.wait_for_added(in(50ms)));
+    CHECK(box.mark_published(lease, numbers, day, in(200ms)) == fenced_result::unknown);
+    CHECK_THROWS_AS(box.claim(lease, day, everything, in(200ms)), postgres::deadline_error);
+    CHECK_THROWS_AS(box.take(lease, "relay", in(200ms)), postgres::deadline_error);
+    CHECK_THROWS_AS(box.purge(day, 1, in(200ms)), postgres::deadline_error);
+    CHECK(machine_clock::now().steady - before < 20s);
+    server.thaw();
+    CHECK(box.mark_published(lease, numbers, day, in(10s)) == fenced_result::done);
+    CHECK(box.claim(lease, day, everything)->empty());
+    CHECK_THROWS_AS(box.claim(lease, day, everything, steady_time::min()),
+                    postgres::deadline_error);
+}
+
+TEST_CASE("postgres: a commit whose answer was lost is unknown, and its events are there or not") {
+    const place here;
+    auto& server = postgres_server::shared();
+    sinew::test::proxy between(server.folder());
+    postgres::store db(between.through(here.conninfo, server.folder()), here.options());
+    auto box = db.outbox("orders", one_shard);
+    const auto lease = box.take(box.holder(0), "relay").value();
+    {
+        auto tx = db.begin();
+        CHECK(box.add(tx, make_event("1", "k").view(), day) == 1);
+        between.lose_reply_to("COMMIT");
+        CHECK(tx.commit() == commit_result::unknown);
+    }
+    CHECK(box.claim(lease, day, everything)->size() == 1);
+    auto tx = db.begin();
+    CHECK(box.add(tx, make_event("2", "k").view(), day) == 2);
+    CHECK(tx.commit() == commit_result::committed);
+    between.lose_reply_to("COMMIT");
+    CHECK(box.renew(lease) == fenced_result::unknown);
+    CHECK(box.renew(lease) == fenced_result::done);
+    between.lose_reply_to("COMMIT");
+    CHECK_THROWS_AS(box.take(box.holder(0), "other"), unavailable_error);
+}
+
+TEST_CASE("postgres: the tables of an outbox are made when one is first asked for") {
+    const place here;
+    auto db = here.open();
+    const own_connection other(here.conninfo);
+    const auto parts = [&] { return other.ask("SELECT count(*) FROM meta"); };
+    CHECK(parts() == "1");
+    static_cast<void>(db.outbox("orders", one_shard));
+    CHECK(parts() == "2");
+    static_cast<void>(here.open().outbox("orders", one_shard));
+    CHECK(parts() == "2");
+}
+
+TEST_CASE("postgres: without create, an outbox whose tables are not there is told, and not made") {
+    const place here;
+    static_cast<void>(here.open());
+    auto options = here.options();
+    options.create = false;
+    auto db = here.open(options);
+    const auto text = text_of<usage_error>([&] { static_cast<void>(db.outbox("orders")); });
+    CHECK(holds(text, "'outbox'"));
+    CHECK(holds(text, "schema_script"));
+    CHECK(own_connection(here.conninfo).ask("SELECT count(*) FROM meta") == "1");
+    static_cast<void>(here.open().outbox("orders"));
+    CHECK(db.outbox("orders").shards() == 8);
+}
+
+TEST_CASE("postgres: an outbox's tables of a newer version are refused with both versions") {
+    const place here;
+    static_cast<void>(here.open().outbox("orders", one_shard));
+    const own_connection other(here.conninfo);
+    other.ask("UPDATE meta SET version = 9 WHERE name = 'outbox'");
+    auto db = here.open();  // the rest goes on
+    CHECK(db.begin().commit() == commit_result::committed);
+    const auto text =
+        text_of<postgres::schema_error>([&] { static_cast<void>(db.outbox("orders", one_shard)); });
+    CHECK(holds(text, "'outbox'"));
+    CHECK(holds(text, "version 9"));
+    CHECK(holds(text, "version 1"));
+    CHECK(other.ask("SELECT version FROM meta WHERE name = 'outbox'") == "9");
+}
+
+TEST_CASE("postgres: who may not make an outbox's tables is given the SQL for somebody who may") {
+    auto& server = postgres_server::shared();
+    const own_connection owner(server.conninfo());
+    owner.ask("CREATE ROLE writer LOGIN");
+    const std::string conninfo = "host=" + server.folder() + " dbname=postgres user=writer";
+    postgres::store_options options;
+    options.schema = "half_mine";
+    owner.ask(postgres::schema_script("half_mine", "writer"));
+    {
+        postgres::store db(conninfo, options);
+        auto box = db.outbox("orders", one_shard);
+        add(db, box, "1");
+        const auto lease = box.take(box.holder(0), "relay").value();
+        const std::int64_t numbers[] = {box.claim(lease, day, everything)->at(0).number};
+        CHECK(box.wait_for_added(in(10s)));
+        CHECK(box.mark_published(lease, numbers, day) == fenced_result::done);
+        CHECK(box.purge(day + 1s, 10) == 1);
+    }
+    owner.ask(
+        "DROP TABLE half_mine.outboxes, half_mine.outbox_entries, half_mine.outbox_keys, "
+        "half_mine.outbox_leases; DELETE FROM half_mine.meta WHERE name = 'outbox'");
+    {
+        postgres::store db(conninfo, options);
+        const auto text = text_of<postgres::rights_error>(
+            [&] { static_cast<void>(db.outbox("orders", one_shard)); });
+        CHECK(holds(text, "permission denied"));
+        const auto from = text.find("BEGIN;");
+        REQUIRE(from != std::string::npos);
+        CHECK(owner.ask(text.substr(from)) == "");
+        CHECK(db.outbox("orders", one_shard).shards() == 1);
+    }
+    owner.ask("REVOKE ALL ON half_mine.outbox_entries FROM writer");
+    postgres::store db(conninfo, options);
+    auto box = db.outbox("orders", one_shard);
+    auto tx = db.begin();
+    CHECK(box.add(tx, make_event("2", "k").view(), day) == 1);
+    CHECK(tx.commit() == commit_result::aborted);
+    REQUIRE(db.last_commit_failure());
+    CHECK(db.last_commit_failure()->reason == "no_rights");
+    CHECK(holds(db.last_commit_failure()->detail, "outbox_entries"));
+    CHECK_THROWS_AS(box.lag(), postgres::rights_error);
+}
