@@ -19,3 +19,10 @@
 #include <sinew/core/source.hpp>
 #include <sinew/core/store.hpp>
 #include <sinew/core/timestamp.hpp>
+#include <sinew/publish/drainer.hpp>
+#include <sinew/publish/emitter.hpp>
+#include <sinew/publish/fail_fast.hpp>
+#include <sinew/publish/relay.hpp>
+#include <sinew/publish/spooled.hpp>
+#include <sinew/publish/with_breaker.hpp>
+#include <sinew/publish/with_fallback.hpp>

@@ -13,6 +13,7 @@
 #include <sinew/adapters/memory/attempts.hpp>
 #include <sinew/adapters/memory/database.hpp>
 #include <sinew/adapters/memory/dead_letters.hpp>
+#include <sinew/adapters/memory/journal.hpp>
 #include <sinew/adapters/memory/outbox.hpp>
 #include <sinew/adapters/memory/rows.hpp>
 #include <sinew/adapters/memory/transaction.hpp>
@@ -38,6 +39,7 @@ namespace sinew::memory {
 class store {
 public:
     using transaction_type = transaction;
+    using outbox_type = memory::outbox;
 
     /// A store with a database of its own.
     store() : store(database()) {}
@@ -92,6 +94,10 @@ public:
     [[nodiscard]] memory::outbox outbox(std::string name, outbox_options options = {}) const {
         return {tables_, std::move(name), options};
     }
+    /// The journal of that name in this store's database.
+    [[nodiscard]] memory::journal journal(std::string name, journal_options options = {}) const {
+        return {tables_, std::move(name), options};
+    }
     /// The record of attempts in this store's database.
     [[nodiscard]] memory::attempts attempts() const { return memory::attempts(tables_); }
 
@@ -124,6 +130,7 @@ public:
 private:
     friend class memory::dead_letters;
     friend class memory::outbox;
+    friend class memory::journal;
 
     template <class T>
     [[nodiscard]] T committed(const detail::row_name& name) const {
@@ -152,5 +159,7 @@ inline bool dead_letters::shares(const store& other) const noexcept {
 }
 
 inline bool outbox::shares(const store& other) const noexcept { return tables_ == other.tables_; }
+
+inline bool journal::shares(const store& other) const noexcept { return tables_ == other.tables_; }
 
 }  // namespace sinew::memory

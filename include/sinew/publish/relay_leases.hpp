@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The leases of a relay: renewed, looked at, taken and released as `shard_balance` says.
+///
+/// **Guarantees.** A lease whose renewal is late is renewed before anything is done under it. If the
+/// store says that it has ended, the shard is dropped at once, with all that was to be written.
+
+#include <sinew/publish/relay_state.hpp>
+
+namespace sinew::detail {
+
+/// When the first of the leases is to be renewed.
+template <class State>
+void plan_beat(State& s) {
+    s.next_beat = never;
+    for (const auto& w : s.works) {
+        if (!w.gone) {
+            const auto at = later(s.balance.sent(w.shard), s.options.heartbeat);
+            s.next_beat = at < s.next_beat ? at : s.next_beat;
+        }
+    }
+}
+
+/// Renews the leases that are due. Also called while a long batch is under way.
+template <class State>
+void beat(State& s) {
+    if (s.clock() < s.next_beat) {
+        return;
+    }
+    for (auto& w : s.works) {
+        const steady_time sent = s.clock();
+        if (w.gone || sent < later(s.balance.sent(w.shard), s.options.heartbeat)) {
+            continue;
+        }
+        if (!s.store_gate.is_open(sent)) {
+            break;
+        }
+        const shard_lease lease = s.balance.lease(w.shard);
+        const auto answer = s.ask([&](steady_time until) { return s.box.renew(lease, until); });
+        if (answer == fenced_result::done) {
+            s.balance.holds(lease, sent);
+        } else if (answer == fenced_result::stale) {
+            s.lose(w);
+        }
+    }
+    plan_beat(s);
+}
+
+/// Looks at all shards that others may hold. Answers whether it saw all of them.
+template <class State>
+[[nodiscard]] bool look_at_all(State& s) {
+    for (shard_id shard = 0; shard < s.balance.shards(); ++shard) {
+        if (!s.balance.is_held(shard)) {
+            const auto seen = s.ask([&](steady_time until) { return s.box.holder(shard, until); });
+            if (!seen) {
+                return false;
+            }
+            s.balance.saw(*seen, s.clock());
+        }
+        beat(s);
+    }
+    return true;
+}
+
+template <class State>
+void take(State& s, const shard_to_take& wanted) {
+    const steady_time sent = s.clock();
+    s.balance.takes(wanted.seen);
+    const auto answer =
+        s.ask([&](steady_time until) { return s.box.take(wanted.seen, s.options.owner, until); });
+    if (!answer || !*answer) {
+        return;  // no answer, or somebody was faster: the next look tells
+    }
+    const shard_lease& lease = **answer;
+    s.balance.holds(lease, sent);
+    s.works.push_back({.shard = lease.shard});
+    ++s.counts.leases_taken;
+    s.tell([&](auto& o) { o.on_lease_taken(s.lease_note(lease.shard, to_string(wanted.reason))); });
+}
+
+/// Gives a shard to whoever wants it. Without an answer it is not worked on either. Answers whether
+/// the outbox could be reached.
+template <class State>
+bool give_back(State& s, shard_work& w, std::string_view reason, steady_time until) {
+    const shard_lease lease = s.balance.lease(w.shard);
+    const auto note = s.lease_note(w.shard, reason);
+    s.forget(w);
+    const auto answer = s.ask([&](steady_time by) { return s.box.release(lease, by); }, until);
+    if (answer == fenced_result::done) {
+        ++s.counts.leases_released;
+        s.tell([&](auto& o) { o.on_lease_released(note); });
+    }
+    return answer.has_value();
+}
+
+/// Looks at the leases and balances the shares, if it is time. Answers whether shards came or went.
+template <class State>
+bool balance_shares(State& s) {
+    if (s.clock() < s.next_look || !s.store_is_open() || !look_at_all(s)) {
+        return false;
+    }
+    const shard_moves moves = s.balance.plan();
+    s.works.reserve(s.works.size() + moves.take.size());
+    for (const auto& wanted : moves.take) {
+        if (s.store_is_open()) {
+            take(s, wanted);
+        }
+    }
+    for (auto& w : s.works) {
+        for (const shard_id shard : moves.release) {
+            if (w.shard == shard && !w.gone && !w.has_unwritten() && s.store_is_open()) {
+                give_back(s, w, "share", later(s.clock(), s.options.call_timeout));
+            }
+        }
+    }
+    constexpr int sooner = 10;  // while the shares are still moving
+    const duration pause =
+        moves.settled ? s.options.look_interval : s.options.look_interval / sooner;
+    const steady_time at = later(s.clock(), pause);
+    const steady_time expiry = s.balance.next_expiry();
+    s.next_look = expiry < at ? expiry : at;
+    plan_beat(s);
+    return !moves.take.empty() || !moves.release.empty();
+}
+
+}  // namespace sinew::detail
