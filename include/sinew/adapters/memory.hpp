@@ -2,7 +2,7 @@
 #pragma once
 /// @file
 /// Everything in memory: a log, a queue, a store, a place for dead letters, a record of attempts,
-/// an outbox.
+/// an outbox, a spool, a journal.
 ///
 /// They are the reference models of the ports. Services use them in their tests, and other adapters
 /// are compared with them.
@@ -15,5 +15,6 @@
 #include <sinew/adapters/memory/log.hpp>
 #include <sinew/adapters/memory/outbox.hpp>
 #include <sinew/adapters/memory/queue.hpp>
+#include <sinew/adapters/memory/spool.hpp>
 #include <sinew/adapters/memory/store.hpp>
 #include <sinew/adapters/memory/transaction.hpp>

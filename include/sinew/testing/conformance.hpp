@@ -11,4 +11,5 @@
 #include <sinew/testing/conformance/queue_source.hpp>
 #include <sinew/testing/conformance/sink.hpp>
 #include <sinew/testing/conformance/source.hpp>
+#include <sinew/testing/conformance/spool.hpp>
 #include <sinew/testing/conformance/store.hpp>

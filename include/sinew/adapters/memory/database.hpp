@@ -134,6 +134,11 @@ public:
     /// commit, and one that is rolled back is gone.
     [[nodiscard]] std::int64_t draw_number() noexcept { return ++last_number_; }
 
+    /// Who has a spool open, by its name.
+    [[nodiscard]] std::map<std::string, std::weak_ptr<const void>>& spool_owners() noexcept {
+        return spool_owners_;
+    }
+
 private:
     static const cell& nothing() noexcept {
         static const cell none;
@@ -287,6 +292,7 @@ private:
     std::vector<std::uint64_t> open_;
     std::vector<row_table::iterator> garbage_;
     std::map<partition_name, attempt_book> attempts_;
+    std::map<std::string, std::weak_ptr<const void>> spool_owners_;
     std::uint64_t version_ = 0;
     std::int64_t last_number_ = 0;
 };
@@ -321,6 +327,8 @@ private:
     friend class dead_letters;
     friend class attempts;
     friend class outbox;
+    friend class journal;
+    friend class spool;
 
     std::shared_ptr<detail::tables> tables_;
 };

@@ -10,7 +10,9 @@
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/key_progress.hpp>
 #include <sinew/core/outbox.hpp>
+#include <sinew/core/process_instance.hpp>
 #include <sinew/core/shard_lease.hpp>
+#include <sinew/core/spool.hpp>
 #include <sinew/core/time.hpp>
 
 #include <compare>
@@ -41,6 +43,26 @@ enum class space : std::uint8_t {
     outbox_keys,       ///< outbox, key: the last number in its sequence
     outbox_open,       ///< outbox, number: an entry that waits or is parked
     outbox_settled,    ///< outbox, number: an entry that was published or discarded
+    spool_entries,     ///< spool, number
+    journal_seats,     ///< journal: how many there are
+    journal_leases,    ///< journal, seat
+    journal_ids,       ///< journal, type, id: the number of the instance
+    journal_entries,   ///< journal, number: an instance with its history
+    journal_replies,   ///< journal, type, id: those that were not taken yet
+};
+
+/// An instance, and who holds it.
+struct kept_instance {
+    journal_entry entry{};
+    shard_id seat = 0;
+    epoch_number seat_epoch = 0;  ///< 0: nobody holds it
+    bool is_woken = false;        ///< due, whatever it waits for
+};
+
+struct kept_reply {
+    step_address to{};
+    std::string data{};
+    wall_time at{};
 };
 
 /// The name of a row, looked at.
@@ -83,7 +105,9 @@ struct by_name {
 /// What a row holds; `monostate` is a row that is not there.
 using cell = std::variant<std::monostate, std::string, std::int64_t, wall_time, key_progress,
                           applied_offsets, std::shared_ptr<const dead_letter_entry>,
-                          std::shared_ptr<const outbox_entry>, std::shared_ptr<const shard_lease>>;
+                          std::shared_ptr<const outbox_entry>, std::shared_ptr<const shard_lease>,
+                          std::shared_ptr<const spool_entry>, std::shared_ptr<const kept_instance>,
+                          std::shared_ptr<const std::vector<kept_reply>>>;
 
 [[nodiscard]] inline bool is_there(const cell& value) noexcept { return value.index() != 0; }
 

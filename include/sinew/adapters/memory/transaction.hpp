@@ -175,6 +175,7 @@ private:
     friend class store;
     friend class dead_letters;
     friend class outbox;
+    friend class journal;
 
     /// What a nested part overwrote.
     struct undo {

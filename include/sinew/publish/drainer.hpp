@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// The driver that moves a spool's events on to their sink, in order per key.
+///
+/// **Guarantees.** An entry is removed only after the sink accepted it; what is between the two at a
+/// crash is published twice. Of one key nothing is published behind an entry that was not accepted;
+/// a key that waits holds up no other. A refused entry is never dropped: it is parked, with its
+/// reason, until people decide. What follows which answer: see `drain_plan`.
+///
+/// **Bounds.** One batch in memory. One thread at a time; a publisher's thread may put into the same
+/// spool meanwhile, where the spool says so. The drainer may have a sink of its own: what is
+/// accepted through one before something is published through the other, is read in that order.
+
+#include <sinew/core/error.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/outbox.hpp>
+#include <sinew/core/random.hpp>
+#include <sinew/core/run.hpp>
+#include <sinew/core/sink.hpp>
+#include <sinew/core/spool.hpp>
+#include <sinew/core/time.hpp>
+#include <sinew/publish/decoration.hpp>
+#include <sinew/publish/drain_plan.hpp>
+#include <sinew/publish/spool_observer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sinew {
+
+/// What a drainer has done.
+struct drainer_counts {
+    std::uint64_t published = 0;  ///< accepted by the sink
+    std::uint64_t removed = 0;    ///< accepted, and out of the spool
+    std::uint64_t put_off = 0;
+    std::uint64_t parked = 0;
+    std::uint64_t pauses = 0;        ///< how often the sink was found down
+    std::uint64_t drained = 0;       ///< how often nothing was left
+    std::uint64_t spool_errors = 0;  ///< calls to the spool that failed, and are made again
+};
+
+/// Drains a spool; models `driver`.
+///
+/// **Example.** `sinew::drainer drain(spool, kafka); sinew::run(drain, stop);`
+template <spool Spool, sink Sink, spool_observer Observer = null_spool_observer>
+class drainer {
+public:
+    static_assert(tells_when_down<Sink>,
+                  "sinew: a drainer has to publish to the broker's own sink; one that is spooled "
+                  "would put each event back into the spool, and one with a fallback would take "
+                  "what the broker never got for published");
+
+    /// Both have to outlive this.
+    ///
+    /// **On failure.** Throws `usage_error` for options that `check` refuses.
+    drainer(Spool& from, Sink& to, const drainer_options& options = {}, Observer observer = {})
+        : from_(&from),
+          to_(&to),
+          plan_(options, options.seed == 0 ? entropy_seed() : options.seed),
+          spool_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed),
+          observer_(std::move(observer)) {}
+
+    /// Publishes what is due, a batch at most; if there is nothing, waits for something to be put
+    /// until `wait_until` at most. Answers whether anything was published or decided.
+    bool step(moment now, steady_time wait_until = steady_time::min()) {
+        started_ = measured(now.steady);
+        if (spool_.is_open(now.steady) && remove_accepted(now.steady) &&
+            plan_.may_publish(now.steady) && publish_batch(now)) {
+            return true;
+        }
+        wait(now.steady, wait_until);
+        return false;
+    }
+
+    /// When it has something to do without anybody's asking.
+    [[nodiscard]] steady_time next_deadline() {
+        steady_time due = look_at_;
+        for (const steady_time pause : {plan_.resumes_at(), spool_.until()}) {
+            due = pause > due ? pause : due;
+        }
+        return due;
+    }
+
+    /// Removes what was accepted; no batch is under way between steps. Answers true at once, or
+    /// after `until` at the latest: what could not be removed by then is published again.
+    bool shut_down(moment now, steady_time until) {
+        return remove_accepted(now.steady) || now.steady >= until;
+    }
+
+    /// Whether nothing is to be published. Parked entries, and those behind them, are not.
+    [[nodiscard]] bool is_idle() { return accepted_.empty() && from_->size().waiting == 0; }
+
+    /// A clock by which a step sees how long its own calls take.
+    void measure_with(steady_time (*stopwatch)()) noexcept { stopwatch_ = stopwatch; }
+
+    [[nodiscard]] const drainer_counts& counts() const noexcept { return counts_; }
+    [[nodiscard]] bool is_sink_down() const noexcept { return plan_.is_down(); }
+
+private:
+    [[nodiscard]] steady_time measured(steady_time now) const {
+        return stopwatch_ == nullptr ? now : stopwatch_();
+    }
+    /// A wall time by which notes are stamped.
+    [[nodiscard]] failure_note note_for(const spool_entry& one, const publish_result& answer,
+                                        moment now) const {
+        const auto& why = answer.why();
+        const bool unknown = answer.how() == publish_result::end::unknown;
+        return {now.wall, unknown ? failure_class::unknown : why.kind, one.attempts + 1, why.reason,
+                why.detail};
+    }
+
+    /// Writes to the spool; answers false if it is not done. It is asked again a while later.
+    template <class F>
+    bool write(steady_time now, F f) {
+        const bool done = ask(now, f);
+        if (done) {
+            spool_.answered();
+        }
+        return done;
+    }
+
+    /// Calls the spool. That it can be read does not say that it can be written.
+    template <class F>
+    bool ask(steady_time now, F f) {
+        try {
+            if (f()) {
+                return true;
+            }
+        } catch (const unavailable_error&) {
+        }
+        ++counts_.spool_errors;
+        spool_.close(now);
+        return false;
+    }
+
+    void tell_if_drained() {
+        const auto size = from_->size();
+        if (busy_ && size.waiting == 0) {
+            busy_ = false;
+            ++counts_.drained;
+            observer_.on_drained({.size = size});
+        }
+    }
+
+    bool remove_accepted(steady_time now) {
+        if (accepted_.empty()) {
+            return true;
+        }
+        const bool done = write(now, [&] {
+            return from_->remove(accepted_, later(now, plan_.options().call_timeout)) ==
+                   spool_change::done;
+        });
+        if (!done) {
+            return false;
+        }
+        counts_.removed += accepted_.size();
+        accepted_.clear();
+        tell_if_drained();
+        return true;
+    }
+
+    bool publish_batch(moment now) {
+        const auto& options = plan_.options();
+        std::vector<spool_entry> batch;
+        const bool answered = ask(now.steady, [&] {
+            batch = from_->claim(now.steady, {plan_.batch_max(), options.batch_bytes_max},
+                                 later(now.steady, options.call_timeout));
+            return true;
+        });
+        if (!answered) {
+            return false;
+        }
+        look_at_ = later(now.steady, batch.empty() ? options.poll_interval : duration::zero());
+        busy_ = busy_ || !batch.empty();
+        std::set<std::string_view> closed;
+        for (const auto& one : batch) {
+            const moment then = at(now);
+            if (!plan_.may_publish(then.steady) || !spool_.is_open(then.steady) ||
+                is_over(then.steady)) {
+                break;
+            }
+            const std::string_view key = one.what.partitionkey;
+            if (closed.count(key) != 0) {
+                continue;
+            }
+            if (!publish(one, then) && !key.empty()) {
+                closed.insert(key);
+            }
+        }
+        if (remove_accepted(measured(now.steady))) {
+            tell_if_drained();
+        }
+        return !batch.empty();
+    }
+
+    /// Publishes one entry, and does what follows; whether its key may go on in this batch.
+    bool publish(const spool_entry& one, moment now) {
+        const bool was_down = plan_.is_down();
+        const auto answer =
+            to_->publish(one.what.view(), later(now.steady, plan_.options().publish_timeout));
+        const moment then = at(now);
+        const auto verdict = plan_.decide(answer, one.number, one.attempts, then.steady);
+        tell_of_sink(was_down, answer, then.steady);
+        auto told = detail::note_of(one.what.view(), answer.why());
+        told.attempts = one.attempts + 1;
+        switch (verdict.what) {
+            case drain_verdict::act::remove:
+                accepted_.push_back(one.number);
+                ++counts_.published;
+                observer_.on_published(detail::note_of(one.what.view()));
+                return true;
+            case drain_verdict::act::put_off:
+                told.retry_in = verdict.delay;
+                put_off(one, note_for(one, answer, then), verdict.delay, then.steady);
+                observer_.on_put_off(told);
+                return false;
+            case drain_verdict::act::park:
+                if (park(one, note_for(one, answer, then), then.steady)) {
+                    observer_.on_parked(told);
+                    return plan_.options().follow == following::pass;
+                }
+                return false;
+            case drain_verdict::act::stay: break;
+        }
+        return false;
+    }
+
+    void put_off(const spool_entry& one, const failure_note& note, duration delay,
+                 steady_time now) {
+        write(now, [&] {
+            return from_->put_off(one.number, note, later(now, delay), call_until(now)) ==
+                   spool_change::done;
+        });
+        ++counts_.put_off;
+    }
+    bool park(const spool_entry& one, const failure_note& note, steady_time now) {
+        const bool done = write(now, [&] {
+            return from_->park(one.number, note, plan_.options().follow, call_until(now)) ==
+                   spool_change::done;
+        });
+        counts_.parked += done ? 1U : 0U;
+        return done;
+    }
+
+    void tell_of_sink(bool was_down, const publish_result& answer, steady_time now) {
+        if (!was_down && plan_.is_down()) {
+            ++counts_.pauses;
+            observer_.on_sink_down({.size = from_->size(),
+                                    .reason = answer.why().reason,
+                                    .retry_in = plan_.resumes_at() - now});
+        } else if (was_down && !plan_.is_down()) {
+            observer_.on_sink_up({.size = from_->size()});
+        }
+    }
+
+    void wait(steady_time now, steady_time wait_until) {
+        if constexpr (waking_spool<Spool>) {
+            const steady_time due = next_deadline();
+            const steady_time end = due < wait_until ? due : wait_until;
+            if (end > now && from_->wait_for_put(end) && plan_.may_publish(now)) {
+                look_at_ = now;
+            }
+        }
+    }
+
+    [[nodiscard]] steady_time call_until(steady_time now) const noexcept {
+        return later(now, plan_.options().call_timeout);
+    }
+    /// `now`, moved on by what the calls of this step have taken.
+    [[nodiscard]] moment at(moment now) const {
+        const duration took = measured(now.steady) - started_;
+        return took <= duration::zero()
+                   ? now
+                   : moment{later(now.steady, took),
+                            now.wall + std::chrono::duration_cast<wall_time::duration>(took)};
+    }
+    [[nodiscard]] bool is_over(steady_time now) const noexcept {
+        return stopwatch_ != nullptr && now >= later(started_, plan_.options().step_time_max);
+    }
+
+    Spool* from_;
+    Sink* to_;
+    drain_plan plan_;
+    port_gate spool_;  ///< how the spool is
+    Observer observer_;
+    drainer_counts counts_;
+    std::vector<std::int64_t> accepted_;  ///< published, and perhaps still in the spool
+    bool busy_ = false;                   ///< something was there since it was drained last
+    steady_time look_at_ = steady_time::min();
+    steady_time started_{};
+    steady_time (*stopwatch_)() = nullptr;
+};
+
+}  // namespace sinew

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// A sink that tries again within the caller's deadline, behind a breaker that keeps a broken broker
+/// from being asked again and again.
+///
+/// From the outside in: the caller's deadline, retries with their budget, the breaker, the deadline
+/// of one attempt. So the breaker sees every attempt, a slow one is a failure, and the whole has an
+/// end.
+///
+/// | an attempt ends | for the breaker | then |
+/// | --- | --- | --- |
+/// | accepted | success | accepted |
+/// | refused, permanent | success: the broker answers | refused |
+/// | refused, transient or unavailable; unknown | failure | tried again after a pause, if attempts, budget and time are left |
+/// | (the breaker is open) | | refused, unavailable, `breaker_open`, with `retry_after` |
+///
+/// After an attempt without an answer, what is not accepted later is `unknown`, never `refused`: the
+/// broker may have it. An event that was tried again after such an attempt can be there twice.
+///
+/// For a caller who can wait a little, such as a batch job. The event is kept nowhere.
+
+#include <sinew/core/backoff.hpp>
+#include <sinew/core/breaker.hpp>
+#include <sinew/core/error.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/random.hpp>
+#include <sinew/core/retry_budget.hpp>
+#include <sinew/core/sink.hpp>
+#include <sinew/core/time.hpp>
+#include <sinew/publish/decoration.hpp>
+#include <sinew/publish/waiting_clock.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace sinew {
+
+/// Options of `with_breaker`.
+struct with_breaker_options {
+    breaker_options breaker{};
+    std::uint32_t max_attempts = 5;
+    /// How long one attempt may take.
+    duration attempt_timeout = std::chrono::seconds(2);
+    /// About the first pause between attempts, and the longest.
+    duration base = std::chrono::milliseconds(200);
+    duration cap = std::chrono::seconds(30);
+    retry_budget_options budget{};
+    /// The seed of the pauses; 0: from the operating system.
+    std::uint64_t seed = 0;
+};
+
+/// A sink that tries again; models `sink`. One thread at a time.
+template <sink Sink, waiting_clock Clock = machine_waiting_clock>
+class with_breaker {
+public:
+    static_assert(
+        decorations_of<Sink>() == decoration::none,
+        "sinew: with_breaker has to stand directly around the broker's sink, where it sees "
+        "how the broker is; put spooled or with_fallback around it instead");
+    static constexpr unsigned decorations = decoration::breaker;
+
+    /// The sink has to outlive this.
+    ///
+    /// **On failure.** Throws `usage_error` for an option that is out of its range.
+    explicit with_breaker(Sink& to, const with_breaker_options& options = {}, Clock clock = {})
+        : to_(&to),
+          options_(options),
+          clock_(std::move(clock)),
+          breaker_(options.breaker),
+          budget_(options.budget),
+          random_(options.seed == 0 ? entropy_seed() : options.seed) {
+        check(pauses());
+        if (options_.max_attempts == 0) {
+            throw usage_error("with_breaker: option max_attempts has to be at least 1");
+        }
+        if (options_.attempt_timeout <= duration::zero()) {
+            throw usage_error("with_breaker: option attempt_timeout has to be above 0");
+        }
+    }
+
+    publish_result publish(const event_view& e, steady_time until) {
+        const std::uint64_t seed = random_();
+        bool maybe = false;
+        for (std::uint32_t attempt = 1;; ++attempt) {
+            auto answer = try_once(e, until, maybe);
+            if (!answer.again) {
+                return std::move(answer.what);
+            }
+            const auto next = pause_until(answer.what.why(), attempt, seed);
+            if (attempt >= options_.max_attempts || next >= until ||
+                !budget_.try_spend(clock_.now().steady)) {
+                return conclude(std::move(answer.what), maybe);
+            }
+            clock_.sleep_until(next);
+        }
+    }
+
+    [[nodiscard]] breaker_state state() const noexcept { return breaker_.state(); }
+
+private:
+    struct attempt_end {
+        publish_result what;
+        bool again = false;
+    };
+
+    [[nodiscard]] decorrelated_jitter pauses() const noexcept {
+        return {options_.base, options_.cap};
+    }
+
+    attempt_end try_once(const event_view& e, steady_time until, bool& maybe) {
+        const steady_time now = clock_.now().steady;
+        auto permit = breaker_.admit(now, uniform(random_));
+        if (!permit) {
+            return {conclude(
+                publish_result::refused({failure_class::unavailable, "breaker_open",
+                                         "the broker kept failing, and is left alone for a while",
+                                         breaker_.admits_at() - now}),
+                maybe)};
+        }
+        const steady_time soon = later(now, options_.attempt_timeout);
+        auto answer = to_->publish(e, soon < until ? soon : until);
+        const steady_time then = clock_.now().steady;
+        if (answer.is_accepted()) {
+            permit->succeeded(then);
+            budget_.on_success();
+            return {std::move(answer)};
+        }
+        if (answer.how() == publish_result::end::refused &&
+            answer.why().kind == failure_class::permanent) {
+            permit->succeeded(then);
+            return {conclude(std::move(answer), maybe)};
+        }
+        permit->failed(then, uniform(random_));
+        maybe = maybe || answer.how() == publish_result::end::unknown;
+        return {std::move(answer), true};
+    }
+
+    [[nodiscard]] steady_time pause_until(const failure& why, std::uint32_t attempt,
+                                          std::uint64_t seed) {
+        const duration own = pauses()(attempt, seed);
+        const bool longer = why.retry_after && *why.retry_after > own;
+        return later(clock_.now().steady, longer ? *why.retry_after : own);
+    }
+
+    [[nodiscard]] static publish_result conclude(publish_result answer, bool maybe) {
+        if (maybe && answer.how() == publish_result::end::refused) {
+            failure why = answer.why();
+            why.kind = failure_class::unknown;
+            return publish_result::unknown(std::move(why));
+        }
+        return answer;
+    }
+
+    Sink* to_;
+    with_breaker_options options_;
+    Clock clock_;
+    breaker breaker_;
+    retry_budget budget_;
+    splitmix64 random_;
+};
+
+}  // namespace sinew

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// A sink with another way for an event: when the broker does not take it, a function of the user's
+/// does, in the same call.
+///
+/// | what comes back | what happens |
+/// | --- | --- |
+/// | accepted | accepted |
+/// | refused, permanent | refused: the event itself is wrong, and would be there too |
+/// | refused, transient or unavailable | the function is asked; its answer is the answer |
+/// | unknown | the function is asked; a refusal of it becomes `unknown`: the broker may have it |
+///
+/// **Order.** None between what the broker took and what the function took.
+
+#include <sinew/core/error.hpp>
+#include <sinew/core/event.hpp>
+#include <sinew/core/sink.hpp>
+#include <sinew/core/time.hpp>
+#include <sinew/publish/decoration.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <utility>
+
+namespace sinew {
+
+/// A `publish_fallback` takes an event which the broker did not: `f(event, why, until)` answers as a
+/// `sink` does, and returns at the latest at `until`.
+///
+/// **On failure.** By the answer; what it throws as `sinew::error` is taken for a refusal.
+template <class F>
+concept publish_fallback =
+    requires(F& f, const event_view& e, const failure& why, steady_time until) {
+        { f(e, why, until) } -> std::same_as<publish_result>;
+    };
+
+/// What `with_fallback` has done.
+struct fallback_counts {
+    std::uint64_t live = 0;         ///< accepted by the sink
+    std::uint64_t fallen_back = 0;  ///< accepted by the function
+    std::uint64_t lost = 0;         ///< accepted by neither
+};
+
+/// A sink with a fallback; models `sink`. One thread at a time.
+///
+/// Put a `fail_fast` inside, or each event waits for the broker's time-out before its fallback.
+/// **Example.** `sinew::with_fallback out(quick, [&](const event_view& e, const failure&,
+/// steady_time until) { return by_http(e, until); });`
+template <sink Sink, publish_fallback Fallback, clock Clock = machine_clock>
+class with_fallback {
+public:
+    static constexpr unsigned decorations = decorations_of<Sink>() | decoration::fallback;
+
+    /// The sink has to outlive this. Of what is left until the caller's deadline the sink gets half
+    /// at most, so that the function has time too.
+    with_fallback(Sink& to, Fallback otherwise, Clock clock = {})
+        : to_(&to), otherwise_(std::move(otherwise)), clock_(std::move(clock)) {}
+
+    publish_result publish(const event_view& e, steady_time until) {
+        const steady_time now = clock_.now().steady;
+        auto answer =
+            to_->publish(e, until == never || until <= now ? until : now + (until - now) / 2);
+        if (answer.is_accepted()) {
+            ++counts_.live;
+            return answer;
+        }
+        const bool unknown = answer.how() == publish_result::end::unknown;
+        if (!unknown && answer.why().kind == failure_class::permanent) {
+            ++counts_.lost;
+            return answer;
+        }
+        auto other = ask(e, answer.why(), until);
+        if (other.is_accepted()) {
+            ++counts_.fallen_back;
+            return other;
+        }
+        ++counts_.lost;
+        if (unknown && other.how() == publish_result::end::refused) {
+            return publish_result::unknown(answer.why());
+        }
+        return other;
+    }
+
+    [[nodiscard]] const fallback_counts& counts() const noexcept { return counts_; }
+
+private:
+    publish_result ask(const event_view& e, const failure& why, steady_time until) {
+        try {
+            return otherwise_(e, why, until);
+        } catch (const error& thrown) {
+            return publish_result::refused(thrown.as_failure());
+        }
+    }
+
+    Sink* to_;
+    Fallback otherwise_;
+    Clock clock_;
+    fallback_counts counts_;
+};
+
+}  // namespace sinew
