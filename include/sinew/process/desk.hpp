@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+/// @file
+/// What people do about an instance that is parked or stuck.
+///
+/// | call | means |
+/// | --- | --- |
+/// | `resume` | try again what it is parked for; attempts begin anew, a doubt stays |
+/// | `retry_step` | take back that a step or its compensation was given up, and try it again |
+/// | `skip_step` | it need not be done, or was done by hand: go on behind it |
+/// | `abandon` | give the instance up as it is |
+///
+/// Each names the instance as it was seen, and answers false if it has changed since: look again.
+/// Whoever works on the instance meanwhile finds its claim ended, and writes nothing more.
+///
+/// A reason is kept with the instance. It is for people, and may quote data.
+
+#include <sinew/core/failure_note.hpp>
+#include <sinew/core/journal.hpp>
+#include <sinew/core/process_instance.hpp>
+#include <sinew/core/time.hpp>
+
+#include <string>
+#include <utility>
+
+namespace sinew {
+
+namespace detail {
+
+[[nodiscard]] inline failure_note decided(std::string reason, wall_time now) {
+    failure_note out;
+    out.at = now;
+    out.kind = failure_class::permanent;
+    out.reason = "decided";
+    out.detail = std::move(reason);
+    return out;
+}
+
+template <journal_desk Journal>
+bool decide_step(Journal& in, const process_instance& seen, step_address where, record_kind kind,
+                 std::string reason, wall_time now, steady_time until) {
+    desk_decision decision;
+    decision.why = decided(std::move(reason), now);
+    step_record record;
+    record.where = std::move(where);
+    record.kind = kind;
+    record.begun = record.at = now;
+    record.why = decision.why;
+    decision.records.push_back(std::move(record));
+    return in.decide(seen.number, seen.epoch, decision, now, until);
+}
+
+}  // namespace detail
+
+/// Tries again what the instance is parked for, or waits for.
+template <journal_desk Journal>
+bool resume(Journal& in, const process_instance& seen, std::string reason, wall_time now,
+            steady_time until) {
+    desk_decision decision;
+    decision.why = detail::decided(std::move(reason), now);
+    return in.decide(seen.number, seen.epoch, decision, now, until);
+}
+
+/// Takes back that a step was given up. A step is acted on again only while nothing was undone;
+/// see `saga_plan`.
+template <journal_desk Journal>
+bool retry_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
+                wall_time now, steady_time until) {
+    return detail::decide_step(in, seen, std::move(where), record_kind::retried, std::move(reason),
+                               now, until);
+}
+
+/// Goes on as if a step were done, with an empty result, or as if it were undone.
+template <journal_desk Journal>
+bool skip_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
+               wall_time now, steady_time until) {
+    return detail::decide_step(in, seen, std::move(where), record_kind::skipped, std::move(reason),
+                               now, until);
+}
+
+/// Gives the instance up. What it did stays as it is, and nothing is undone.
+template <journal_desk Journal>
+bool abandon(Journal& in, const process_instance& seen, std::string reason, wall_time now,
+             steady_time until) {
+    desk_decision decision;
+    decision.becomes = instance_state::abandoned;
+    decision.why = detail::decided(std::move(reason), now);
+    return in.decide(seen.number, seen.epoch, decision, now, until);
+}
+
+}  // namespace sinew
