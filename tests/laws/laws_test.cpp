@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The laws of design and documentation, one test each: checked in every scenario, under every single
-// fault. The tests beside this one go on to pairs of faults and to random schedules.
+// The laws of consuming, one test each: checked in every scenario, under every single fault. The tests
+// beside this one go on to pairs of faults and to random schedules.
 
-#include "laws/scenarios/all.hpp"
+#include "laws/scenarios/consuming.hpp"
 #include "support/test.hpp"
 
 #include <sinew/testing/every_fault.hpp>
@@ -19,7 +19,7 @@ namespace {
 const fault_report& everything() {
     static const fault_report sum = [] {
         fault_report all;
-        for (const auto& scenario : sinew::laws::scenarios) {
+        for (const auto& scenario : sinew::laws::consuming) {
             all.add(every_fault(scenario.run, 1));
         }
         return all;

@@ -16,7 +16,7 @@
 /// A third one, `SINEW_COVERAGE_FILE`, names a file: what this process covered is written there when
 /// it ends, for the test `laws/coverage`.
 
-#include "laws/scenarios/common.hpp"
+#include "laws/scenarios/named.hpp"
 #include "support/test.hpp"
 
 #include <sinew/testing/coverage.hpp>

@@ -258,7 +258,7 @@ TEST_CASE("a write can find no room, or only for its first half") {
     REQUIRE(disk.size(f) == (way == 0 ? 1024U : way == 1 ? 0U : 512U));
     REQUIRE(s.run.found.happened[static_cast<std::size_t>(fault::disk_full)] ==
             (way == 0 ? 0U : 1U));
-    REQUIRE(s.run.found.offered[static_cast<std::size_t>(fault::disk_full)] == 1U);
+    REQUIRE(s.run.found.offered()[static_cast<std::size_t>(fault::disk_full)] == 1U);
 }
 
 TEST_CASE("a sync can end in each of its ways") {

@@ -230,6 +230,10 @@ private:
         decltype(std::declval<Make&>()(std::declval<consumer_ports&>())) consumer_;
     };
 
+    struct key_height {
+        std::string key;
+        std::uint64_t next;
+    };
     struct late_event {
         partition_id partition;
         event what;
@@ -239,6 +243,9 @@ private:
     void append(partition_id partition, const event& e, fate expected) {
         const auto where = log_.append(options_.topic, partition, e.view());
         facts_.produced.push_back({e, where, expected});
+        if (!e.sequence.empty()) {
+            watch_progress(e.partitionkey);
+        }
         world_.note("producer", "appends", e.id, "of", e.partitionkey, "to", partition);
         world_.stir();
     }
@@ -269,22 +276,26 @@ private:
 
     /// What the database says of a key never goes back.
     void check_progress() {
+        if (const auto commits = data_.commits();
+            std::exchange(progress_seen_, commits) == commits) {
+            return;
+        }
         const memory::store eyes(data_);
         const std::string consumer = options_.group + '/' + options_.topic;
-        std::size_t at = 0;
-        for (const auto& one : facts_.produced) {
-            if (one.original.sequence.empty()) {
-                continue;
-            }
-            const auto& key = one.original.partitionkey;
-            const auto next = eyes.progress(consumer, key).next();
-            if (at == risen_.size()) {
-                risen_.push_back(next);
-            }
-            check_only_rises(found(), "the progress", key, risen_[at], next);
-            risen_[at] = next > risen_[at] ? next : risen_[at];
-            ++at;
+        for (auto& one : risen_) {
+            const auto next = eyes.progress(consumer, one.key).next();
+            check_only_rises(found(), "the progress", one.key, one.next, next);
+            one.next = next > one.next ? next : one.next;
         }
+    }
+    /// A key with a sequence is watched from now on.
+    void watch_progress(std::string_view key) {
+        for (const auto& one : risen_) {
+            if (one.key == key) {
+                return;
+            }
+        }
+        risen_.push_back({std::string(key), 0});
     }
 
     template <class Consumer>
@@ -360,10 +371,11 @@ private:
     std::function<bool()> also_settled_;
     std::vector<log_offset> judged_;
     std::vector<epoch_number> epochs_;  ///< the newest one of each partition
-    std::vector<std::uint64_t> risen_;  ///< the highest progress, for each event with a sequence
+    std::vector<key_height> risen_;     ///< the highest progress of each key with a sequence
     std::optional<late_event> late_;    ///< what was sent and is written after the next one
     bool ended_producing_ = false;
     std::uint64_t letters_seen_ = UINT64_MAX;
+    std::uint64_t progress_seen_ = UINT64_MAX;
 };
 
 inline consumer_ports::consumer_ports(process& owner, consumer_world& world)

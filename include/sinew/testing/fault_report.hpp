@@ -55,7 +55,7 @@ struct fault_report {
         ++schedules;
         choices_most =
             run.choices.made().size() > choices_most ? run.choices.made().size() : choices_most;
-        add_counts(run.found.happened, run.found.offered, run.found.counts(), run.found.points());
+        add_counts(run.found.happened, run.found.offered(), run.found.counts(), run.found.points());
         failures += run.found.all_hold() ? 0 : 1;
         for (const auto& one : run.found.breaches()) {
             if (example_of(one.law) == nullptr) {

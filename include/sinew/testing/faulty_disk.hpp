@@ -278,9 +278,7 @@ private:
         for (const auto& one : ends_) {
             offered = offered | fault_set{one.what};
         }
-        for (std::size_t i = 1; i < fault_count; ++i) {
-            run.found.offered[i] += offered.has(static_cast<fault>(i)) ? 1 : 0;
-        }
+        run.found.offer(offered);
         const unsigned number = run.choices.choose(static_cast<unsigned>(ends_.size()) + 1, label);
         if (number == 0) {
             return {};

@@ -7,7 +7,7 @@
 /// | --- | --- |
 /// | `begin` | refused, crash, delayed, zombie |
 /// | the first look into the inbox, progress or offsets of a transaction | refused |
-/// | the first write of progress or offsets of a transaction | disk full |
+/// | the first write of progress, offsets or an outbox entry of a transaction | disk full |
 /// | `commit` | aborted, unknown (applied or not), crash before or after, delayed, zombie |
 /// | `progress` outside a transaction | refused, zombie |
 ///
@@ -27,7 +27,7 @@
 
 #include <sinew/core/store.hpp>
 #include <sinew/testing/faulty_attempts.hpp>
-#include <sinew/testing/laws.hpp>
+#include <sinew/testing/record.hpp>
 #include <sinew/testing/world.hpp>
 
 #include <cstddef>
@@ -35,6 +35,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -72,6 +73,16 @@ public:
     /// The same, with all that the handler saw of the event.
     void effect(const event_view& e) { effect(e.partitionkey, e.id, content_of(e)); }
 
+    /// Somebody else writes into the real transaction, such as an outbox: there may be no room.
+    template <class F>
+    std::invoke_result_t<F&, Inner&> write_with(F f) {
+        owner_->must_live();
+        write();
+        return f(inner_);
+    }
+    /// What is called at the moment of a commit that took effect. An undone part takes its own along.
+    void when_committed(std::function<void()> what) { then_.push_back(std::move(what)); }
+
     [[nodiscard]] commit_result commit() noexcept {
         constexpr fault_set ends = {fault::refused,      fault::request_lost, fault::reply_lost,
                                     fault::crash_before, fault::crash_after,  fault::delayed,
@@ -97,6 +108,7 @@ public:
 
     void rollback() noexcept {
         staged_.clear();
+        then_.clear();
         inner_.rollback();
     }
 
@@ -105,6 +117,7 @@ public:
     {
         inner().nest();
         nested_from_ = staged_.size();
+        nested_then_from_ = then_.size();
     }
     void keep_nested()
         requires nestable_transaction<Inner>
@@ -116,6 +129,7 @@ public:
     {
         inner().undo_nested();
         staged_.resize(nested_from_);
+        then_.resize(nested_then_from_);
     }
 
     [[nodiscard]] bool remember(std::string_view consumer, event_identity who, wall_time now)
@@ -178,14 +192,22 @@ private:
                 (*hook_)(one);
             }
         }
+        if (how == commit_result::committed) {
+            for (const auto& one : then_) {
+                one();
+            }
+        }
         staged_.clear();
+        then_.clear();
     }
 
     process* owner_;
     const effect_hook* hook_;
     Inner inner_;
     std::vector<testing::effect> staged_;
+    std::vector<std::function<void()>> then_;
     std::size_t nested_from_ = 0;
+    std::size_t nested_then_from_ = 0;
     bool looked_ = false;
     bool wrote_ = false;
     bool doomed_ = false;

@@ -11,6 +11,7 @@
 #include <sinew/testing/tape.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -78,16 +79,36 @@ public:
     [[nodiscard]] const std::vector<breach>& breaches() const noexcept { return breaches_; }
     [[nodiscard]] const std::vector<law_count>& counts() const noexcept { return counts_; }
 
-    /// How often each fault came up, and how often it could have.
+    /// One of these faults could come up now.
+    void offer(fault_set what) {
+        for (auto& one : offered_) {
+            if (one.what == what) {
+                ++one.times;
+                return;
+            }
+        }
+        offered_.push_back({what, 1});
+    }
+    /// How often each fault could have come up.
+    [[nodiscard]] fault_counts offered() const noexcept {
+        fault_counts out{};
+        for (const auto& one : offered_) {
+            for (std::size_t i = 1; i < fault_count; ++i) {
+                out[i] += one.what.has(static_cast<fault>(i)) ? one.times : 0;
+            }
+        }
+        return out;
+    }
+
+    /// How often each fault came up.
     fault_counts happened{};
-    fault_counts offered{};
 
     void clear() {
         counts_.clear();
         breaches_.clear();
         points_.clear();
+        offered_.clear();
         happened = {};
-        offered = {};
     }
 
 private:
@@ -102,6 +123,13 @@ private:
         return counts_.emplace_back(law_count{law, 0, 0});
     }
 
+    /// How often a set of faults was offered. There are few sets, so they are counted, not faults.
+    struct offer_count {
+        fault_set what;
+        std::uint64_t times = 0;
+    };
+
+    std::vector<offer_count> offered_;
     std::vector<law_count> counts_;
     std::vector<breach> breaches_;
     std::vector<point_count> points_;

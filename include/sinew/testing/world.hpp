@@ -97,9 +97,7 @@ public:
         if (allowed.has(fault::zombie) && has_zombie()) {
             allowed = allowed.without({fault::zombie});
         }
-        for (std::size_t i = 1; i < fault_count; ++i) {
-            run_.found.offered[i] += allowed.has(static_cast<fault>(i)) ? 1 : 0;
-        }
+        run_.found.offer(allowed);
         const fault chosen = allowed.nth(run_.choices.choose(allowed.size() + 1, label));
         if (chosen != fault::none) {
             run_.found.happened[static_cast<std::size_t>(chosen)] += 1;

@@ -3,22 +3,21 @@
 /// @file
 /// All scenarios, by name.
 
-#include "laws/scenarios/dead_letters.hpp"
-#include "laws/scenarios/deaths.hpp"
-#include "laws/scenarios/failing.hpp"
-#include "laws/scenarios/giving_up.hpp"
-#include "laws/scenarios/groups.hpp"
-#include "laws/scenarios/ordering.hpp"
-#include "laws/scenarios/plain.hpp"
-#include "laws/scenarios/producers.hpp"
-#include "laws/scenarios/tickets.hpp"
-#include "laws/scenarios/without_transactions.hpp"
+#include "laws/scenarios/consuming.hpp"
+#include "laws/scenarios/producing.hpp"
 
 namespace sinew::laws {
 
-inline constexpr auto scenarios =
-    joined(plain_scenarios, failing_scenarios, dead_letters_scenarios, deaths_scenarios,
-           giving_up_scenarios, ordering_scenarios, groups_scenarios, tickets_scenarios,
-           producers_scenarios, without_transactions_scenarios);
+inline constexpr auto scenarios = [] {
+    std::array<named_scenario, consuming.size() + producing.size()> all{};
+    std::size_t next = 0;
+    for (const auto& one : consuming) {
+        all[next++] = one;
+    }
+    for (const auto& one : producing) {
+        all[next++] = one;
+    }
+    return all;
+}();
 
 }  // namespace sinew::laws

@@ -4,10 +4,11 @@
 /// What the scenarios of the laws share. A scenario is small, four to eight events, so that every
 /// pair of faults can be tried.
 
+#include "laws/scenarios/named.hpp"
+
 #include <sinew/consume/consumer.hpp>
 #include <sinew/testing/consumer_world.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,7 +18,6 @@
 
 namespace sinew::laws {
 
-using namespace sinew::testing;
 using namespace std::chrono_literals;
 
 using transaction = consumer_ports::transaction;
@@ -92,26 +92,6 @@ inline void set_aside(consumer_world& w, std::string_view id) {
     if (!w.facts().is_set_aside(id)) {
         w.facts().set_aside.emplace_back(id);
     }
-}
-
-/// A scenario, and the name by which it is known. Each header beside this one lists its own.
-struct named_scenario {
-    std::string_view name;
-    void (*run)(trial&);
-};
-
-/// The scenarios of several headers as one array.
-template <std::size_t... Sizes>
-[[nodiscard]] constexpr auto joined(const named_scenario (&... lists)[Sizes]) noexcept {
-    std::array<named_scenario, (Sizes + ...)> all{};
-    std::size_t next = 0;
-    const auto add = [&](const auto& list) {
-        for (const auto& one : list) {
-            all[next++] = one;
-        }
-    };
-    (add(lists), ...);
-    return all;
 }
 
 // The scenarios share a few types of pipeline, so that a mutant is compiled in seconds.
