@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "process.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace shop {
+
+namespace {
+
+[[nodiscard]] int from_status(int status) noexcept {
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+process::process(const std::vector<std::string>& arguments) {
+    std::vector<std::string> texts{"order_service"};
+    texts.insert(texts.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (auto& text : texts) {
+        argv.push_back(text.data());
+    }
+    argv.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) {
+        throw std::system_error(errno, std::generic_category(), "a process cannot be started");
+    }
+    if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() == parent) {  // else it died before the line above
+            ::execv("/proc/self/exe", argv.data());
+        }
+        ::_exit(127);
+    }
+}
+
+process::process(process&& other) noexcept
+    : pid_(std::exchange(other.pid_, 0)), end_(std::exchange(other.end_, std::nullopt)) {}
+
+process& process::operator=(process&& other) noexcept {
+    if (this != &other) {
+        kill();
+        pid_ = std::exchange(other.pid_, 0);
+        end_ = std::exchange(other.end_, std::nullopt);
+    }
+    return *this;
+}
+
+process::~process() { kill(); }
+
+std::optional<int> process::ended() {
+    int status = 0;
+    if (pid_ != 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
+        pid_ = 0;
+        end_ = from_status(status);
+    }
+    return end_;
+}
+
+std::optional<int> process::wait(sinew::steady_time until) {
+    while (!ended() && sinew::machine_clock::now().steady < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return end_;
+}
+
+void process::kill() noexcept {
+    if (pid_ == 0) {
+        return;
+    }
+    ::kill(pid_, SIGKILL);
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = 0;
+    end_ = from_status(status);
+}
+
+void process::ask_to_stop() const noexcept {
+    if (pid_ != 0) {
+        ::kill(pid_, SIGTERM);
+    }
+}
+
+}  // namespace shop
