@@ -57,20 +57,24 @@ measure() {
 }
 
 over=0
-printf '%-44s %8s %8s\n' "header ($("$compiler" -dumpfullversion 2>/dev/null || echo "$compiler"))" seconds budget
+version=$("$compiler" -dumpfullversion 2>/dev/null || true)
+printf '# compile\n\n- compiler: %s %s; median of %d\n\n' "$compiler" "$version" "$runs"
+table_row() { printf '| %-44s | %8s | %8s |\n' "$@"; }
+table_row header seconds budget
+echo '| --- | ---: | ---: |'
 for header in "${headers[@]}"; do
     echo "#include <sinew/$header>" >"$source"
     if ! "$compiler" "${flags[@]}" -I"$root/include" "$source" 2>/dev/null; then
-        printf '%-44s %8s\n' "$header" "does not compile"
+        table_row "$header" "does not compile" ""
         continue
     fi
     seconds=$(measure)
     budget=$(budget_of "$header")
     note=
     if [[ $budget != - ]] && awk -v a="$seconds" -v b="$budget" 'BEGIN { exit !(a > b) }'; then
-        note=" over"
+        note=", over"
         over=$((over + 1))
     fi
-    printf '%-44s %8.2f %8s%s\n' "$header" "$seconds" "$budget" "$note"
+    table_row "$header" "$seconds" "$budget$note"
 done
-echo "compile: ${#headers[@]} headers, $over over budget, median of $runs"
+printf '\n%d headers, %d over budget\n' "${#headers[@]}" "$over"

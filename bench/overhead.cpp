@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What a pipeline costs per event: from the in-memory log through the stages, beside a hand-written
-// loop over the same source that does the same for each event. The last line of each pair is the
-// ratio of the medians.
+// loop over the same source that does the same for each event.
 //
 //   ./dev bench overhead
+
+#include "ratio.hpp"
 
 #include <sinew/adapters/memory.hpp>
 #include <sinew/sinew.hpp>
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
@@ -80,21 +79,18 @@ struct loop_listener {
     }
 };
 
-void by_hand(benchmark::State& state) {
-    for (auto _ : state) {
-        tally sum;
-        auto member = filled_log().join("events", next_group());
-        loop_listener listener{sum};
-        for (std::int64_t step = 0; sum.count < events; ++step) {
-            member.poll({1024, std::size_t{64} << 20U}, at(step).steady, listener);
-            for (const auto& one : listener.ours) {
-                static_cast<void>(
-                    member.commit(one.partition, one.epoch, listener.seen[one.partition], never));
-            }
+void by_hand() {
+    tally sum;
+    auto member = filled_log().join("events", next_group());
+    loop_listener listener{sum};
+    for (std::int64_t step = 0; sum.count < events; ++step) {
+        member.poll({1024, std::size_t{64} << 20U}, at(step).steady, listener);
+        for (const auto& one : listener.ours) {
+            static_cast<void>(
+                member.commit(one.partition, one.epoch, listener.seen[one.partition], never));
         }
-        benchmark::DoNotOptimize(sum.bytes);
     }
-    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events));
+    benchmark::DoNotOptimize(sum.bytes);
 }
 
 template <class Consumer>
@@ -102,96 +98,49 @@ void read_all(Consumer& consumer, const tally& sum) {
     for (std::int64_t step = 0; sum.count < events; ++step) {
         consumer.step(at(step));
     }
+    benchmark::DoNotOptimize(sum.bytes);
 }
 
 subscription_options options() {
     return {.topic = "events", .group = next_group(), .step_events_max = 1024, .seed = 1};
 }
 
-void handle_only(benchmark::State& state) {
-    for (auto _ : state) {
-        tally sum;
-        auto consumer = subscribe(filled_log(), options()) | discard() | idempotent_by_nature() |
-                        handle([&sum](const event_view& e) { sum.add(e); });
-        read_all(consumer, sum);
-        benchmark::DoNotOptimize(sum.bytes);
-    }
-    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events));
+void handle_only() {
+    tally sum;
+    auto consumer = subscribe(filled_log(), options()) | discard() | idempotent_by_nature() |
+                    handle([&sum](const event_view& e) { sum.add(e); });
+    read_all(consumer, sum);
 }
 
-void dead_letter_retry_handle(benchmark::State& state) {
+void dead_letter_retry_handle() {
     memory::dead_letters place;
-    for (auto _ : state) {
-        tally sum;
-        auto consumer = subscribe(filled_log(), options()) | dead_letter(place) | retry() |
-                        idempotent_by_nature() |
-                        handle([&sum](const event_view& e) { sum.add(e); });
-        read_all(consumer, sum);
-        benchmark::DoNotOptimize(sum.bytes);
-    }
-    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events));
+    tally sum;
+    auto consumer = subscribe(filled_log(), options()) | dead_letter(place) | retry() |
+                    idempotent_by_nature() | handle([&sum](const event_view& e) { sum.add(e); });
+    read_all(consumer, sum);
 }
 
-void in_sequence_dead_letter_retry_handle(benchmark::State& state) {
+void in_sequence_dead_letter_retry_handle() {
     memory::dead_letters place;
-    for (auto _ : state) {
-        tally sum;
-        auto consumer = subscribe(filled_log(), options()) | in_sequence() | dead_letter(place) |
-                        retry() | idempotent_by_nature() |
-                        handle([&sum](const event_view& e) { sum.add(e); });
-        read_all(consumer, sum);
-        benchmark::DoNotOptimize(sum.bytes);
-    }
-    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events));
+    tally sum;
+    auto consumer = subscribe(filled_log(), options()) | in_sequence() | dead_letter(place) |
+                    retry() | idempotent_by_nature() |
+                    handle([&sum](const event_view& e) { sum.add(e); });
+    read_all(consumer, sum);
 }
-
-/// Keeps the medians, and prints each as a ratio to the loop by hand.
-class ratio_reporter : public benchmark::ConsoleReporter {
-public:
-    void ReportRuns(const std::vector<Run>& runs) override {
-        ConsoleReporter::ReportRuns(runs);
-        for (const auto& run : runs) {
-            if (run.run_type == Run::RT_Aggregate && run.aggregate_name == "median") {
-                medians_.push_back({run.run_name.function_name, run.GetAdjustedCPUTime()});
-            }
-        }
-    }
-
-    void Finalize() override {
-        for (const auto& one : medians_) {
-            std::printf("%-40s %6.2f times the loop by hand\n", one.name.c_str(),
-                        one.time / medians_.front().time);
-        }
-    }
-
-private:
-    struct median {
-        std::string name;
-        double time;
-    };
-
-    std::vector<median> medians_;
-};
-
-BENCHMARK(by_hand)->Repetitions(5)->ReportAggregatesOnly()->Unit(benchmark::kMillisecond);
-BENCHMARK(handle_only)->Repetitions(5)->ReportAggregatesOnly()->Unit(benchmark::kMillisecond);
-BENCHMARK(dead_letter_retry_handle)
-    ->Repetitions(5)
-    ->ReportAggregatesOnly()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(in_sequence_dead_letter_retry_handle)
-    ->Repetitions(5)
-    ->ReportAggregatesOnly()
-    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
-        return 1;
-    }
-    ratio_reporter reporter;
-    benchmark::RunSpecifiedBenchmarks(&reporter);
-    return 0;
+    bench::suite all("overhead", argc, argv);
+    const auto pair = [&all](const char* name, double times_max, void (*ours)()) {
+        all.pair({.name = name, .items = events, .goal = 1 / times_max}, [ours] {
+            return bench::sides{[](bench::laps& laps) { laps.time("read", by_hand); },
+                                [ours](bench::laps& laps) { laps.time("read", ours); }};
+        });
+    };
+    pair("handle", 1.1, handle_only);
+    pair("dead_letter, retry, handle", 1.2, dead_letter_retry_handle);
+    pair("in_sequence, dead_letter, retry, handle", 1.3, in_sequence_dead_letter_retry_handle);
+    return all.run();
 }
