@@ -7,16 +7,13 @@
 #include "order.hpp"
 #include "order_events.hpp"
 
-#include <sinew/core/commit_result.hpp>
-#include <sinew/core/error.hpp>
+#include <sinew/core/commit_within.hpp>
 #include <sinew/core/time.hpp>
 #include <sinew/publish/emitter.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <thread>
-#include <utility>
 
 namespace shop {
 
@@ -40,31 +37,16 @@ public:
     /// Places an order, and again if another transaction was in the way.
     ///
     /// **On failure.** Throws `sinew::permanent_error` for what is no order (`malformed_order`) and
-    /// for one that is too large (`payload_too_large`), and `sinew::unavailable_error` if the
-    /// database cannot be reached, or nothing was committed by `until`.
+    /// for one that is too large (`payload_too_large`), `sinew::unavailable_error` if nothing
+    /// was committed by `until`, and an error of class unknown if it may have been.
     placing place(const order& wanted, sinew::steady_time until) {
         check(wanted);
-        bool may_be_there = false;
-        for (;;) {
-            try {
-                // [three_ends]
-                auto tx = db_->begin(until);
-                if (!write(wanted, tx)) {
-                    return may_be_there ? placing::placed : placing::was_there;
-                }
-                switch (tx.commit()) {
-                    case sinew::commit_result::committed: return placing::placed;
-                    case sinew::commit_result::aborted: break;  // again
-                    case sinew::commit_result::unknown:         // again: its number tells
-                        may_be_there = true;
-                        break;
-                }
-                // [/three_ends]
-            } catch (const sinew::transient_error&) {
-                // Another transaction was in the way: again.
-            }
-            pause_or_give_up(until);
-        }
+        // [three_ends]
+        return sinew::commit_within(*db_, until, [&](auto& tx, bool in_doubt) {
+            const bool is_new = write(wanted, tx);
+            return is_new || in_doubt ? placing::placed : placing::was_there;
+        });
+        // [/three_ends]
     }
 
 private:
@@ -87,16 +69,6 @@ private:
         return true;
     }
     // [/place]
-
-    void pause_or_give_up(sinew::steady_time until) const {
-        if (sinew::machine_clock::now().steady >= until) {
-            const auto& why = db_->last_commit_failure();
-            throw sinew::unavailable_error("not_placed",
-                                           "the order could not be committed in time" +
-                                               (why ? ": " + why->detail : std::string()));
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
 
     Store* db_;
     sinew::emitter<typename Store::outbox_type> emit_;

@@ -8,6 +8,7 @@
 #include <sinew/consume/describe.hpp>
 #include <sinew/consume/triage.hpp>
 #include <sinew/core/attempts.hpp>
+#include <sinew/core/commit_within.hpp>
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/event.hpp>
 #include <sinew/core/name.hpp>

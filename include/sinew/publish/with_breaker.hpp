@@ -28,8 +28,8 @@
 #include <sinew/core/retry_budget.hpp>
 #include <sinew/core/sink.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/core/waiting_clock.hpp>
 #include <sinew/publish/decoration.hpp>
-#include <sinew/publish/waiting_clock.hpp>
 
 #include <cstdint>
 #include <optional>
