@@ -44,6 +44,7 @@ private:
 class told_store {
 public:
     using transaction_type = told_transaction;
+    using outbox_type = sinew::sqlite::outbox;
 
     told_store(sinew::sqlite::store& real, std::vector<ending> endings)
         : real_(&real), endings_(std::move(endings)) {}
