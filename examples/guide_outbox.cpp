@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// [sink]
 /// Stands for a broker: it keeps what it accepts, and refuses what it is told to.
 class broker {
 public:
@@ -29,6 +30,7 @@ public:
         last = sinew::to_event(e);
         return sinew::publish_result::accepted();
     }
+    // [/sink]
 
     std::string out{};
     sinew::event last{};
@@ -49,7 +51,8 @@ struct relay_clock {
 }  // namespace
 
 int main() {
-    sinew::memory::store db;
+    const sinew::memory::database data;
+    sinew::memory::store db(data);
     broker kafka;
     const relay_clock time;
 
@@ -59,8 +62,13 @@ int main() {
     const auto place_order = [&](std::string_view customer, const sinew::event_view& cause) {
         auto tx = db.begin(sinew::never);
         tx.put(customer, "ordered");
-        const auto number = emit.add(
-            tx, {.source = "/shop", .type = "order.placed", .partitionkey = customer}, cause);
+        const std::string json = R"({"customer":")" + std::string(customer) + R"("})";
+        const auto number = emit.add(tx,
+                                     {.source = "/shop",
+                                      .type = "order.placed",
+                                      .data = sinew::as_bytes(json),
+                                      .partitionkey = customer},
+                                     cause);
         expect(tx.commit() == sinew::commit_result::committed);
         return number;
     };
@@ -86,7 +94,8 @@ int main() {
     // [/rollback]
 
     // [relay]
-    sinew::relay orders(db.outbox("orders"), kafka, {.owner = "relay-1"});
+    sinew::memory::store own(data);  // in a file or on a server: a connection of its own
+    sinew::relay orders(own.outbox("orders"), kafka, {.owner = "relay-1"});
 
     expect(sinew::drain(orders, sinew::never, 3, time.clock));  // or sinew::run(orders, stop)
     expect(kafka.out == "Ada1 Ada2 Bob1 " || kafka.out == "Bob1 Ada1 Ada2 ");
@@ -113,14 +122,14 @@ int main() {
     // [/parked]
 
     // [several]
-    sinew::relay further(db.outbox("orders"), kafka, {.owner = "relay-2"});
+    sinew::relay further(own.outbox("orders"), kafka, {.owner = "relay-2"});
     time.pass(60s, orders, further);
     expect(orders.shards_held() == 4 && further.shards_held() == 4);  // of 8
     // [/several]
 
     // [crash]
     {
-        sinew::relay killed(db.outbox("orders"), kafka, {.owner = "relay-3"});
+        sinew::relay killed(own.outbox("orders"), kafka, {.owner = "relay-3"});
         time.pass(60s, orders, further, killed);
         expect(killed.shards_held() >= 2);
     }  // it is gone, and gave nothing back

@@ -9,6 +9,7 @@
 #include <sinew/adapters/postgres.hpp>
 #include <sinew/sinew.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -103,9 +104,9 @@ void publish_orders(const std::string& conninfo) {
     sinew::postgres::store beside(conninfo, {.schema = "sinew_guide"});
     auto waiting = beside.outbox("orders");
     sinew::relay publisher(waiting, broker, {.owner = "relay-1"});
-    while (waiting.lag().waiting != 0) {
-        publisher.step(sinew::machine_clock::now());
-    }
+    const auto soon = sinew::later(sinew::machine_clock::now().steady, std::chrono::seconds(10));
+    expect(sinew::drain(publisher, soon));  // a service runs it: sinew::run(publisher, stop)
+    expect(waiting.lag().waiting == 0);
     // [/outbox]
     expect(publisher.counts().published == 1);
     expect(

@@ -151,3 +151,22 @@ TEST_CASE("late or not, one try is made") {
     fixture f;
     REQUIRE(commit_within(f.db, f.at.steady - 1s, [](auto&) { return 7; }, f.clock) == 7);
 }
+
+TEST_CASE(
+    "a duplicate after a commit without an answer is no permanent failure: it may be one's own") {
+    fixture f;
+    f.db.ends = {unknown};
+    const auto insert = [](auto&, bool in_doubt) {
+        if (in_doubt) {
+            throw permanent_error("constraint", "order 7 is there");
+        }
+    };
+    try {
+        commit_within(f.db, f.until, insert, f.clock);
+        FAIL("it committed");
+    } catch (const error& e) {
+        REQUIRE(e.kind() == failure_class::unknown);
+        REQUIRE(e.reason() == "commit_unknown");
+        REQUIRE(std::string(e.what()).find("order 7 is there") != std::string::npos);
+    }
+}

@@ -300,6 +300,86 @@ TEST_CASE("postgres: outbox_queue 4: a claim ends at its limits, and skips what 
     CHECK(f.ids(day - 1s).size() == 6);
 }
 
+TEST_CASE("postgres: outbox_queue 2: what stands before the one that is held back is shown") {
+    fixture f;
+    for (const auto* id : {"1", "2", "3", "4"}) {
+        f.add(id, "k");
+    }
+    f.add("5", std::string(1'000, 'k'));
+    f.add("6", std::string(1'000, 'k') + "!");
+    f.add("7");
+    // A relay puts the second off before it marks the first, and dies in between.
+    static_cast<void>(f.box.put_off(f.lease, f.number_of("2"), note_at(day), 10s));
+    CHECK(f.ids() == texts{"1", "5", "6", "7"});
+    const auto five = f.number_of("5");
+    static_cast<void>(f.box.park(f.lease, five, note_at(day), following::park));
+    CHECK(f.ids() == texts{"1", "6", "7"});
+    CHECK(f.ids(day + 10s) == texts{"1", "2", "3", "4", "6", "7"});
+    f.publish("1");
+    CHECK(f.ids() == texts{"6", "7"});
+}
+
+TEST_CASE("postgres: outbox_queue 4: bytes are counted where an entry that waits is large") {
+    fixture f;
+    const auto add = [&](const char* id, std::size_t bytes) {
+        event e = make_event(id, "k");
+        e.data.resize(bytes);
+        auto tx = f.store.begin();
+        f.box.add(tx, e.view(), day);
+        REQUIRE(tx.commit() == commit_result::committed);
+    };
+    const auto claimed = [&](claim_limits limits) {
+        texts out;
+        const auto some = f.box.claim(f.lease, day, limits).value();
+        for (const auto& one : some) {
+            out.push_back(one.what.id);
+        }
+        return out;
+    };
+    add("1", 100);
+    add("2", 20'000);
+    add("3", 20'000);
+    add("4", 100);
+    const claim_limits few{.entries = 4, .bytes = 40'000};
+    CHECK(claimed(few) == texts{"1", "2", "3"});
+    CHECK(claimed({.entries = 2, .bytes = 40'000}) == texts{"1", "2"});
+    CHECK(claimed({.entries = 4, .bytes = 50'000}) == texts{"1", "2", "3", "4"});
+    CHECK(claimed({.entries = 4, .bytes = 15'000}) == texts{"1", "2"});
+    f.publish("2");
+    CHECK(claimed(few) == texts{"1", "3", "4"});
+    f.publish("3");
+    CHECK(claimed(few) == texts{"1", "4"});
+    CHECK(f.box.claim({0, f.lease.epoch + 1, 0, "relay"}, day, few) == std::nullopt);
+}
+
+TEST_CASE(
+    "postgres: outbox_queue 5: numbers that lie close or far apart are marked, and no others") {
+    for (const bool keeps : {true, false}) {
+        fixture f;
+        auto box = f.store.outbox("orders", {.shards = 1, .keep_published = keeps});
+        for (int i = 0; i < 200; ++i) {
+            f.add(std::to_string(i));
+        }
+        std::vector<std::int64_t> all;
+        for (const auto& one : f.claim()) {
+            all.push_back(one.number);
+        }
+        REQUIRE(all.size() == 200);
+        const std::int64_t far[] = {all[199], all[0], all[0]};
+        CHECK(box.mark_published(f.lease, far, day) == fenced_result::done);
+        const std::int64_t near[] = {all[3], all[1], 0, all[1]};
+        CHECK(box.mark_published(f.lease, near, day) == fenced_result::done);
+        CHECK(box.mark_published(f.lease, {}, day) == fenced_result::done);
+        const auto left = f.ids();
+        CHECK(left.size() == 196);
+        CHECK(texts(left.begin(), left.begin() + 3) == texts{"2", "4", "5"});
+        CHECK(f.count("SELECT count(*) FROM outbox_entries WHERE version = 2") == (keeps ? 4 : 0));
+        CHECK(box.mark_published({0, f.lease.epoch + 1, 0, "relay"}, all, day) ==
+              fenced_result::stale);
+        CHECK(f.ids().size() == 196);
+    }
+}
+
 TEST_CASE("postgres: outbox_queue 8: whoever takes a shard waits until a mark is committed") {
     fixture f;
     f.add("1", "k");

@@ -74,10 +74,13 @@ template <class Store, class Work, class Kept>
             last.why = in.last_commit_failure().value_or(failure{});
         }
     } catch (const error& e) {
+        last.why = e.as_failure();
         if (e.kind() == failure_class::permanent) {
+            if (last.in_doubt) {
+                give_up_committing(last);
+            }
             throw;
         }
-        last.why = e.as_failure();
     }
     return false;
 }
@@ -121,9 +124,11 @@ using work_result_of = typename work_result<Work, typename Store::transaction_ty
 /// `in_doubt`, and may find its effects there (an insert under a key, `ON CONFLICT DO NOTHING`).
 ///
 /// **On failure.** A permanent error of the work, and whatever is no `sinew::error`, leaves at once,
-/// and nothing was committed, unless a commit before had no answer. All others are tried again after
-/// a pause until `until`; then it throws `unavailable_error` (`not_committed`: nothing is done), or
-/// an `error` of class unknown (`commit_unknown`: it may be done).
+/// and nothing is done. All others are tried again after a pause until `until`; then it throws
+/// `unavailable_error` (`not_committed`: nothing is done). Where a commit before had no answer it
+/// throws an `error` of class unknown instead (`commit_unknown`: it may be done), also for a
+/// permanent error: a duplicate key may be one's own. What is wrong in the work itself, such as its
+/// SQL, is not always told from what will pass, so `until` should not be `never`.
 /// **On crash.** All of the work is done, or nothing.
 /// **Bounds.** Pauses from about 2 ms to 200 ms, with jitter. One try at least, however late it is.
 template <store Store, class Work, waiting_clock Clock = machine_waiting_clock>

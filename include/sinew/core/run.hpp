@@ -65,6 +65,14 @@ template <class Driver>
     return false;
 }
 
+/// Lets a driver see how long its own calls take, where it steps on the machine's clock.
+template <class Clock, class Driver>
+void let_measure(Driver& one) noexcept {
+    if constexpr (std::same_as<Clock, machine_clock> && requires { one.measure_with(nullptr); }) {
+        one.measure_with([] { return machine_clock::now().steady; });
+    }
+}
+
 }  // namespace detail
 
 /// Something that is stepped: a consumer, a relay, a drainer.
@@ -74,6 +82,9 @@ template <class Driver>
 /// 2. `next_deadline()` is when it has something to do without anybody's asking.
 /// 3. `shut_down(now, until)` ends in order, and answers true once it has, at the latest at `until`.
 /// 4. `is_idle()` is whether nothing is under way.
+///
+/// One that has `measure_with(stopwatch)` sees by it how long its own calls take. `run` and `drain`
+/// give it the machine's; whoever steps by hand on the machine's clock does so too.
 template <class D>
 concept driver = requires(D& one, moment now, steady_time until) {
     { one.step(now, until) } -> std::same_as<bool>;
@@ -110,7 +121,11 @@ run_end run(Driver& one, const Stop& stop, run_options options = {}, Clock clock
             }
         }
     } catch (...) {
-        shut_down();
+        try {
+            shut_down();
+        } catch (...) {
+            // What came first says more.
+        }
         throw;
     }
     const bool in_time = shut_down();
@@ -125,6 +140,7 @@ run_end run(Driver& one, const Stop& stop, run_options options = {}, Clock clock
 /// Answers whether it came to rest.
 template <driver Driver, clock Clock = machine_clock>
 bool drain(Driver& one, steady_time until, std::uint32_t quiet = 3, Clock clock = {}) {
+    detail::let_measure<Clock>(one);
     std::uint32_t calm = 0;
     while (calm < quiet || !one.is_idle()) {
         const moment now = clock.now();

@@ -140,9 +140,17 @@ public:
     [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
                                                                  wall_time now, claim_limits limits,
                                                                  steady_time until = never) const {
-        const auto rows = session_->settled(
-            looking, until, sql_->claim, box(), number_of(lease.shard), number_of(lease.epoch),
-            stamp(now), detail::limit_of(limits.entries), detail::limit_of(limits.bytes));
+        const auto ask = [&](detail::prepared& sql) {
+            return session_->settled(
+                looking, until, sql, box(), number_of(lease.shard), number_of(lease.epoch),
+                stamp(now), detail::limit_of(limits.entries), detail::limit_of(limits.bytes));
+        };
+        const bool may_be_all_small = limits.entries <= limits.bytes / detail::small_max;
+        auto rows = ask(may_be_all_small ? sql_->claim : sql_->claim_large);
+        constexpr int found_large = detail::entry_columns_count + detail::event_columns_count;
+        if (PQntuples(rows.get()) != 0 && detail::column<bool>(rows.get(), 0, found_large)) {
+            rows = ask(sql_->claim_large);
+        }
         if (PQntuples(rows.get()) == 0) {
             return std::nullopt;
         }
@@ -155,12 +163,22 @@ public:
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until = never) {
         auto list = detail::array_of_numbers();
+        std::int64_t first = INT64_MAX;
+        std::int64_t last = INT64_MIN;
         for (const auto number : numbers) {
             list.add(number);
+            first = std::min(first, number);
+            last = std::max(last, number);
         }
+        // Numbers of all shards and outboxes are drawn together, so those of one lie apart.
+        constexpr std::uint64_t apart = 64;
+        const bool is_dense = static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first) <
+                              apart * numbers.size();
         return options_.keep_published
-                   ? write_under(lease, until, sql_->mark, list.value(), stamp(now))
-                   : write_under(lease, until, sql_->forget, list.value());
+                   ? write_under(lease, until, is_dense ? sql_->mark_range : sql_->mark,
+                                 list.value(), first, last, stamp(now))
+                   : write_under(lease, until, is_dense ? sql_->forget_range : sql_->forget,
+                                 list.value(), first, last);
     }
 
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,

@@ -12,7 +12,7 @@
 /// | `open_partitions` | consumer, topic, partition | somebody works on it |
 /// | `attempts` | consumer, topic, partition, offset | how often the event was begun |
 /// | `outboxes` | box | its name and its number of shards |
-/// | `outbox_entries` | number | the event, and what became of it |
+/// | `outbox_entries` | (number) | the event, and what became of it |
 /// | `outbox_keys` | box, key | how far the key's events are numbered |
 /// | `outbox_leases` | box, shard | who publishes |
 /// | `meta` | name | the version of each part |
@@ -138,10 +138,13 @@ CREATE TABLE ~attempts(
     PRIMARY KEY(consumer, topic, partition, "offset"));
 )"};
 
-// Entries are found by their state: three indexes hold only those that wait or are parked, those that
-// are parked or were put off, and those that are settled. The sum in the first keeps the
-// planner from taking the primary key for it, which holds everything. Rows come and go fast, so what
-// they leave behind is cleared away early.
+// Entries are found by their state, through indexes that hold only those that wait or are parked,
+// those that are parked or were put off, large ones that wait, those that are parked, and those that
+// are settled. Of an event that is added only the first has to know, and of a large one the third. The
+// sums keep the planner from taking the first index in place of another. There is no primary key: it
+// would be a second B-tree for each event, and nothing looks for it; so that changes can be published
+// to subscribers all the same, old rows are told whole (which only a server that logs for subscribers
+// does). Rows come and go fast, so what they leave behind is cleared away early.
 inline constexpr schema_part outbox_schema{"outbox", 1, R"(
 CREATE TABLE ~outboxes(
     box integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name bytea NOT NULL,
@@ -154,7 +157,7 @@ CREATE TABLE ~outbox_leases(
     box integer NOT NULL, shard integer NOT NULL, epoch bigint NOT NULL, beat bigint NOT NULL,
     owner bytea NOT NULL, PRIMARY KEY(box, shard)) WITH (fillfactor = 50);
 CREATE TABLE ~outbox_entries(
-    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY,
     version bigint NOT NULL DEFAULT 1, attempts bigint NOT NULL DEFAULT 0, added bigint NOT NULL,
     settled bigint, wait_from bigint, wait_due bigint,
     box integer NOT NULL, shard integer NOT NULL, size integer NOT NULL,
@@ -165,9 +168,12 @@ CREATE TABLE ~outbox_entries(
     correlationid bytea NOT NULL, causationid bytea NOT NULL, traceparent bytea NOT NULL,
     headers bytea NOT NULL) WITH (autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.05);
-CREATE INDEX outbox_open ON ~outbox_entries(box, shard, (number + 0)) WHERE state < 2;
-CREATE INDEX outbox_held ON ~outbox_entries(box, shard)
+ALTER TABLE ~outbox_entries REPLICA IDENTITY FULL;
+CREATE INDEX outbox_open ON ~outbox_entries(box, shard, number) WHERE state < 2;
+CREATE INDEX outbox_held ON ~outbox_entries(box, shard, ~key_of(partitionkey), number)
     WHERE wait_due IS NOT NULL OR state = 1;
+CREATE INDEX outbox_large ON ~outbox_entries(box, shard) WHERE state + 0 = 0 AND size > 8192;
+CREATE INDEX outbox_parked ON ~outbox_entries((box + 0), (number + 0)) WHERE state = 1;
 CREATE INDEX outbox_settled ON ~outbox_entries(box, settled) WHERE state > 1;
 )"};
 
