@@ -4,16 +4,20 @@
 
 #include "support/test.hpp"
 
+#include <sinew/adapters/memory.hpp>
 #include <sinew/adapters/sqlite.hpp>
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -827,4 +831,364 @@ TEST_CASE(
     REQUIRE(f.ids() == texts{"2"});
     REQUIRE(f.box.purge(day + 1h, 10) == 0);
     REQUIRE(f.add("3", "k") == 3);
+}
+
+namespace {
+
+/// What SQLite does while this lives, in steps of its virtual machine.
+class counted_steps {
+public:
+    explicit counted_steps(sqlite3* db) : db_(db) { reset(); }
+
+    [[nodiscard]] int count() const {
+        int steps = 0;
+        for (auto* one = sqlite3_next_stmt(db_, nullptr); one != nullptr;
+             one = sqlite3_next_stmt(db_, one)) {
+            steps += sqlite3_stmt_status(one, SQLITE_STMTSTATUS_VM_STEP, 0);
+        }
+        return steps;
+    }
+    void reset() {
+        for (auto* one = sqlite3_next_stmt(db_, nullptr); one != nullptr;
+             one = sqlite3_next_stmt(db_, one)) {
+            static_cast<void>(sqlite3_stmt_status(one, SQLITE_STMTSTATUS_VM_STEP, 1));
+        }
+    }
+
+private:
+    sqlite3* db_;
+};
+
+void add_many(fixture& f, int first, int last, const std::string& key) {
+    auto tx = f.store.begin();
+    for (int i = first; i <= last; ++i) {
+        f.box.add(tx, make_event(std::to_string(i), key).view(), day);
+    }
+    REQUIRE(tx.commit() == commit_result::committed);
+}
+
+/// Publishes all that is shown, and what is shown then.
+texts publish_all(fixture& f) {
+    texts out;
+    for (auto entries = f.claim(); !entries.empty(); entries = f.claim()) {
+        std::vector<std::int64_t> numbers;
+        for (const auto& one : entries) {
+            out.push_back(one.what.id);
+            numbers.push_back(one.number);
+        }
+        REQUIRE(f.box.mark_published(f.lease, numbers, day) == fenced_result::done);
+    }
+    return out;
+}
+
+texts ids_between(int first, int last) {
+    texts out;
+    for (int i = first; i <= last; ++i) {
+        out.push_back(std::to_string(i));
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("sqlite: a claim looks at nothing of what waits behind a parked entry") {
+    fixture f;
+    add_many(f, 1, 1, "k");
+    REQUIRE(f.box.park(f.lease, f.number_of("1"), note_at(day), following::park) ==
+            fenced_result::done);
+    add_many(f, 2, 20'000, "k");
+    f.add("other", "l");
+    counted_steps steps(f.store.connection().handle());
+    REQUIRE(f.ids() == texts{"other"});
+    REQUIRE(steps.count() < 200);
+    REQUIRE(f.box.lag() == outbox_lag{.waiting = 20'000, .parked = 1, .oldest = day});
+    const auto parked = f.box.parked(0, 10).at(0);
+    f.publish("other");
+    SECTION("once it is unparked its key goes on in bites, in order") {
+        steps.reset();
+        REQUIRE(f.box.unpark(parked.number, parked.version));
+        REQUIRE(steps.count() < 100'000);
+        add_many(f, 20'001, 20'010, "k");
+        REQUIRE(publish_all(f) == ids_between(1, 20'010));
+        add_many(f, 20'011, 20'020, "k");
+        REQUIRE(f.ids() == ids_between(20'011, 20'020));
+    }
+    SECTION("once it is discarded its key goes on without it") {
+        REQUIRE(f.box.discard(parked.number, parked.version, note_at(day)));
+        REQUIRE(publish_all(f) == ids_between(2, 20'000));
+        REQUIRE(f.box.lag() == outbox_lag{});
+    }
+    SECTION("a key that is parked again while it goes on stays behind") {
+        REQUIRE(f.box.unpark(parked.number, parked.version));
+        REQUIRE(f.box.park(f.lease, f.number_of("100"), note_at(day), following::park) ==
+                fenced_result::done);
+        REQUIRE(publish_all(f) == ids_between(1, 99));
+        const auto again = f.box.parked(0, 10).at(0);
+        REQUIRE(f.box.unpark(again.number, again.version));
+        REQUIRE(publish_all(f) == ids_between(100, 20'000));
+    }
+}
+
+TEST_CASE("sqlite: claims move what waited before an entry was parked out of their way") {
+    fixture f;
+    add_many(f, 1, 5'000, "k");
+    f.add("other", "l");
+    REQUIRE(f.box.park(f.lease, f.number_of("1"), note_at(day), following::park) ==
+            fenced_result::done);
+    for (int i = 0; i < 12; ++i) {
+        REQUIRE(f.ids() == texts{"other"});
+    }
+    counted_steps steps(f.store.connection().handle());
+    REQUIRE(f.ids() == texts{"other"});
+    REQUIRE(steps.count() < 20'000);
+    add_many(f, 5'001, 5'003, "k");
+    const auto parked = f.box.parked(0, 10).at(0);
+    REQUIRE(f.box.unpark(parked.number, parked.version));
+    f.publish("other");
+    REQUIRE(publish_all(f) == ids_between(1, 5'003));
+}
+
+TEST_CASE("sqlite: a claim goes by without moving anything while somebody else writes") {
+    fixture f;
+    add_many(f, 1, 1'000, "k");
+    REQUIRE(f.box.park(f.lease, f.number_of("1"), note_at(day), following::park) ==
+            fenced_result::done);
+    auto other = f.open_other();
+    auto tx = other.begin();
+    REQUIRE(f.ids().empty());
+    tx.rollback();
+    auto mine = f.store.begin();
+    REQUIRE(f.ids().empty());
+    mine.rollback();
+    REQUIRE(f.ids().empty());
+    REQUIRE(f.box.lag().waiting == 999);
+}
+
+TEST_CASE("sqlite: of a key, what comes before the parked entry is shown") {
+    fixture f;
+    for (const auto* id : {"1", "2", "3", "4"}) {
+        f.add(id, "k");
+    }
+    const auto entries = f.claim();
+    const auto park = [&](std::size_t at) {
+        REQUIRE(f.box.park(f.lease, entries[at].number, note_at(day), following::park) ==
+                fenced_result::done);
+    };
+    const auto unpark = [&](std::size_t at) {
+        REQUIRE(f.box.unpark(entries[at].number, entries[at].version + 1));
+    };
+    park(2);
+    REQUIRE(f.ids() == texts{"1", "2"});
+    park(0);
+    REQUIRE(f.ids().empty());
+    f.add("5", "k");
+    unpark(0);
+    REQUIRE(f.ids() == texts{"1", "2"});
+    unpark(2);
+    REQUIRE(f.ids() == texts{"1", "2", "3", "4", "5"});
+}
+
+TEST_CASE("sqlite: an outbox with thousands behind parked entries shows what one in memory shows") {
+    sinew::test::prop("whatever is parked, marked and decided", [](std::vector<std::uint8_t> tape) {
+        fixture f;
+        memory::database data;
+        memory::store reference(data);
+        auto expected = reference.outbox("orders", one_shard);
+        const auto their_lease = expected.take(expected.holder(0), "relay").value();
+        const claim_limits all{.entries = 1'000'000, .bytes = 1'000'000'000};
+        int id = 0;
+        std::vector<std::int64_t> ours{0};  // by id
+        std::vector<std::int64_t> theirs{0};
+        const auto add = [&](int events) {
+            auto tx = f.store.begin();
+            auto their_tx = reference.begin();
+            for (int i = 0; i < events; ++i) {
+                ++id;
+                const event e = make_event(std::to_string(id), id % 5 == 0 ? "l" : "k");
+                RC_ASSERT(f.box.add(tx, e.view(), day) == expected.add(their_tx, e.view(), day));
+            }
+            RC_ASSERT(tx.commit() == commit_result::committed);
+            RC_ASSERT(their_tx.commit() == commit_result::committed);
+        };
+        // Numbers of entries are each outbox's own.
+        const auto learn = [&](const std::vector<outbox_entry>& from,
+                               std::vector<std::int64_t>& to) {
+            for (const auto& one : from) {
+                const auto at = static_cast<std::size_t>(std::stoi(one.what.id));
+                to.resize(std::max(to.size(), at + 1));
+                to[at] = one.number;
+            }
+        };
+        const auto look = [&] {
+            const auto shown = f.box.claim(f.lease, day, all).value();
+            const auto should = expected.claim(their_lease, day, all).value();
+            learn(shown, ours);
+            learn(should, theirs);
+            // Of each key the first ones, and something if there is something.
+            for (const std::string key : {"k", "l"}) {
+                const auto of_key = [&](const std::vector<outbox_entry>& from) {
+                    texts out;
+                    for (const auto& one : from) {
+                        if (one.what.partitionkey == key) {
+                            out.push_back(one.what.id);
+                        }
+                    }
+                    return out;
+                };
+                const texts mine = of_key(shown);
+                texts other = of_key(should);
+                RC_ASSERT(mine.size() <= other.size());
+                RC_ASSERT(mine.empty() == other.empty());
+                other.resize(mine.size());
+                RC_ASSERT(mine == other);
+            }
+            return shown;
+        };
+        const auto both = [&](std::size_t at, auto f_ours, auto f_theirs) {
+            if (at < ours.size() && at < theirs.size() && ours[at] != 0 && theirs[at] != 0) {
+                RC_ASSERT(f_ours(ours[at]) == fenced_result::done);
+                RC_ASSERT(f_theirs(theirs[at]) == fenced_result::done);
+            }
+        };
+        const auto mark = [&](std::size_t at) {
+            both(
+                at, [&](auto n) { return f.box.mark_published(f.lease, {&n, 1}, day); },
+                [&](auto n) { return expected.mark_published(their_lease, {&n, 1}, day); });
+        };
+        const auto decide = [&](bool unparks, std::size_t which) {
+            const auto mine = f.box.parked(0, 1'000);
+            const auto other = expected.parked(0, 1'000);
+            RC_ASSERT(ids_of(mine) == ids_of(other));
+            if (!mine.empty()) {
+                const auto& a = mine[which % mine.size()];
+                const auto& b = other[which % mine.size()];
+                RC_ASSERT((unparks ? f.box.unpark(a.number, a.version)
+                                   : f.box.discard(a.number, a.version, note_at(day))));
+                RC_ASSERT((unparks ? expected.unpark(b.number, b.version)
+                                   : expected.discard(b.number, b.version, note_at(day))));
+            }
+        };
+        add(800);
+        tape.resize(std::min<std::size_t>(tape.size(), 20));  // each step costs milliseconds
+        look();
+        for (std::size_t i = 0; i + 1 < tape.size(); i += 2) {
+            const std::size_t what = tape[i + 1];
+            switch (tape[i] % 8) {
+                case 0: add(static_cast<int>(what) * 3); break;
+                case 1:
+                case 2: {
+                    const auto shown = look();
+                    for (std::size_t j = 0; j < what * 2 && j < shown.size(); ++j) {
+                        mark(static_cast<std::size_t>(std::stoi(shown[j].what.id)));
+                    }
+                    break;
+                }
+                case 3: mark(what * 6); break;
+                case 4:
+                case 5: {
+                    // Near the front, or anywhere.
+                    const auto shown = look();
+                    const std::size_t at = what % 2 == 0 || shown.empty()
+                                               ? what * 6
+                                               : static_cast<std::size_t>(std::stoi(
+                                                     shown[what % 16 % shown.size()].what.id));
+                    const auto follows = what % 5 == 0 ? following::pass : following::park;
+                    both(
+                        at, [&](auto n) { return f.box.park(f.lease, n, note_at(day), follows); },
+                        [&](auto n) {
+                            return expected.park(their_lease, n, note_at(day), follows);
+                        });
+                    break;
+                }
+                case 6: decide(true, what); break;
+                default: decide(what % 3 != 0, what); break;
+            }
+            look();
+            RC_ASSERT(f.box.lag() == expected.lag());
+        }
+        while (!f.box.parked(0, 1).empty()) {
+            decide(true, 0);
+        }
+        texts published;
+        for (auto shown = look(); !shown.empty(); shown = look()) {
+            std::vector<std::int64_t> mine;
+            std::vector<std::int64_t> other;
+            for (const auto& one : shown) {
+                mine.push_back(one.number);
+                other.push_back(theirs[static_cast<std::size_t>(std::stoi(one.what.id))]);
+            }
+            RC_ASSERT(f.box.mark_published(f.lease, mine, day) == fenced_result::done);
+            RC_ASSERT(expected.mark_published(their_lease, other, day) == fenced_result::done);
+        }
+        RC_ASSERT(f.box.lag() == outbox_lag{});
+        RC_ASSERT(expected.lag() == outbox_lag{});
+        RC_ASSERT(std::get<0>(*f.store.connection().query_one<int>(
+                      "SELECT count(*) FROM sinew_outbox_keys WHERE behind")) == 0);
+    });
+}
+
+TEST_CASE("sqlite: events that are added together are numbered as if they came one by one") {
+    fixture f;
+    REQUIRE(f.add("0", "k") == 1);
+    const std::vector<event> events{make_event("1", "k"), make_event("2"), make_event("3", "l"),
+                                    make_event("4", "k"), make_event("5", "k")};
+    std::vector<event_view> views;
+    for (const auto& one : events) {
+        views.push_back(one.view());
+    }
+    const std::span<const event_view> all(views);
+    auto tx = f.store.begin();
+    using sequences = std::vector<std::uint64_t>;
+    REQUIRE(f.box.add(tx, all, day) == sequences{2, 0, 1, 3, 4});
+    REQUIRE(f.box.add(tx, all.first(1), day) == sequences{5});
+    REQUIRE(f.box.add(tx, all.first(0), day).empty());
+    REQUIRE(tx.commit() == commit_result::committed);
+    const auto entries = f.claim();
+    REQUIRE(ids_of(entries) == texts{"0", "1", "2", "3", "4", "5", "1"});
+    texts shown;
+    for (const auto& one : entries) {
+        shown.push_back(one.what.sequence);
+    }
+    REQUIRE(shown == texts{"1", "2", events[1].sequence, "1", "3", "4", "5"});
+    REQUIRE(f.add("6", "k") == 6);
+}
+
+TEST_CASE("sqlite: of events that are added together none is added if one is refused") {
+    fixture f;
+    const std::vector<event> events{make_event("1", "k"), make_event("", "k")};
+    const event_view views[] = {events[0].view(), events[1].view()};
+    auto tx = f.store.begin();
+    REQUIRE_THROWS_AS(f.box.add(tx, std::span<const event_view>(views), day), permanent_error);
+    REQUIRE(f.box.add(tx, events[0].view(), day) == 1);
+    REQUIRE(tx.commit() == commit_result::committed);
+    REQUIRE(f.ids() == texts{"1"});
+}
+
+TEST_CASE("sqlite: events that are added together in many shards come out in order of their keys") {
+    fixture f;
+    auto box = f.store.outbox("many", {.shards = 5});
+    std::vector<event> events;
+    for (int i = 0; i < 1'000; ++i) {
+        events.push_back(make_event(std::to_string(i), "k" + std::to_string(i % 7)));
+    }
+    std::vector<event_view> views;
+    for (const auto& one : events) {
+        views.push_back(one.view());
+    }
+    for (int i = 0; i < 2; ++i) {
+        auto tx = f.store.begin();
+        box.add(tx, std::span<const event_view>(views), day);
+        REQUIRE(tx.commit() == commit_result::committed);
+    }
+    std::map<std::string, std::uint64_t> last;
+    std::size_t seen = 0;
+    for (shard_id shard = 0; shard < 5; ++shard) {
+        const auto lease = box.take(box.holder(shard), "relay").value();
+        const auto entries = box.claim(lease, day, {.entries = 5'000, .bytes = 10'000'000}).value();
+        for (const auto& one : entries) {
+            REQUIRE(one.what.sequence == std::to_string(++last[one.what.partitionkey]));
+            ++seen;
+        }
+    }
+    REQUIRE(seen == 2'000);
 }

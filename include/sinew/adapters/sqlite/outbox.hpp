@@ -13,14 +13,18 @@
 /// given a transaction, throw `unavailable_error` while one of the store is
 /// open. A write under a lease whose commit the operating system reported an
 /// error for answers `unknown`.
-/// **Bounds.** A claim costs what it shows, and a look at each entry that is
-/// held back. `lag` looks at each entry that waits. `wait_for_added` is told by
-/// stores of its own process, and looks for others every `look_interval`. One
-/// thread at a time for a store and all that was made of it: a relay on a
-/// thread of its own has a store of its own.
+/// **Bounds.** A claim costs what it shows, a look at each parked entry that
+/// holds its key, and one at each entry behind one that is put off; not at what
+/// waits behind a parked one (`outbox_behind.hpp`). A claim that still meets
+/// many of these moves a bite of them away afterwards, in a transaction that is
+/// left out while somebody else writes. `lag` looks at each entry that waits.
+/// `wait_for_added` is told by stores of its own process, and looks for others
+/// every `look_interval`. One thread at a time for a store and all that was made
+/// of it: a relay on a thread of its own has a store of its own.
 
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>
+#include <sinew/adapters/sqlite/outbox_behind.hpp>
 #include <sinew/adapters/sqlite/outbox_boxes.hpp>
 #include <sinew/adapters/sqlite/outbox_claim.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
@@ -48,6 +52,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -66,10 +71,7 @@ public:
     [[nodiscard]] bool shares(const store& other) const noexcept;
 
     std::uint64_t add(transaction& tx, const event_view& e, wall_time now) {
-        if (tx.session_ != session_) {
-            throw usage_error("the transaction belongs to another store than the outbox");
-        }
-        tx.check();
+        check_own(tx);
         check_addable(e, options_);
         try {
             return insert(e, now);
@@ -80,12 +82,28 @@ public:
         }
     }
 
+    /// Adds several events, with one write for the number of each key; answers the number of each.
+    /// If one is refused, none is added.
+    std::vector<std::uint64_t> add(transaction& tx, std::span<const event_view> events,
+                                   wall_time now) {
+        check_own(tx);
+        for (const auto& one : events) {
+            check_addable(one, options_);
+        }
+        try {
+            return insert_all(events, now);
+        } catch (...) {
+            tx.undo_all();
+            throw;
+        }
+    }
+
     [[nodiscard]] shard_id shards() const noexcept { return options_.shards; }
 
     [[nodiscard]] shard_lease holder(shard_id shard, steady_time until = never) const {
         check_shard(shard);
         const detail::outbox_reading from(*session_, until);
-        return read_lease(from.db(), from.sql().holder, shard);
+        return read_lease(from.db(), from.sql().holder, shard).lease;
     }
 
     [[nodiscard]] std::optional<shard_lease> take(const shard_lease& seen, std::string_view owner,
@@ -116,20 +134,12 @@ public:
     [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
                                                                  wall_time now, claim_limits limits,
                                                                  steady_time until = never) const {
-        check_shard(lease.shard);
-        const detail::outbox_reading from(*session_, until);
-        // All of it is one look at the file, which lasts as long as one of its
-        // statements.
-        detail::statement entries(from.db(), from.sql().waiting);
-        entries.bind(box_->place(lease.shard, 0), box_->place(lease.shard, detail::numbers_max));
-        const bool any = entries.step();
-        if (!is_held(read_lease(from.db(), from.sql().holder, lease.shard), lease)) {
-            return std::nullopt;
+        bool makes_way = false;
+        auto out = look(lease, now, limits, until, makes_way);
+        if (makes_way) {
+            make_way(lease);
         }
-        if (!any) {
-            return std::vector<outbox_entry>();
-        }
-        return detail::outbox_claim(from, *box_, lease.shard).take(entries, now, limits);
+        return out;
     }
 
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
@@ -138,11 +148,12 @@ public:
             while (!numbers.empty()) {
                 const auto part = numbers.first(std::min(numbers.size(), mark_at_once));
                 if (are_neighbours(lease.shard, part)) {
-                    settle(lease.shard, part.front(), part.back(), now);
+                    settle(box_->place(lease.shard, part.front()),
+                           box_->place(lease.shard, part.back()), now);
                 } else {
                     for (const auto number : part) {
                         if (is_number(number)) {
-                            settle(lease.shard, number, number, now);
+                            settle_one(box_->place(lease.shard, number), now);
                         }
                     }
                 }
@@ -157,10 +168,11 @@ public:
             if (is_number(number)) {
                 const auto wait = put_off_by(note.at, delay);
                 const std::string kept = detail::encode_note(note);
-                use(writes().put_off)
-                    .bind(counts_as_attempt(note.kind), blob{kept}, wait.from, wait.due,
-                          box_->place(lease.shard, number))
-                    .run();
+                at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
+                    return use(writes().put_off)
+                        .bind(counts_as_attempt(note.kind), blob{kept}, wait.from, wait.due, at)
+                        .run();
+                });
             }
         });
     }
@@ -169,13 +181,19 @@ public:
                        following what_follows, steady_time until = never) {
         return write_under(lease, until, [&] {
             if (is_number(number)) {
-                const std::int64_t place = box_->place(lease.shard, number);
+                const std::int64_t slot = box_->slot(number);
                 const std::string kept = detail::encode_note(note);
-                use(writes().park)
-                    .bind(place, box_->slot(number), static_cast<std::uint8_t>(what_follows),
-                          counts_as_attempt(note.kind), blob{kept})
-                    .run();
-                use(writes().forget).bind(place, place).run();
+                at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
+                    const auto found = use(writes().park)
+                                           .bind(at, slot, static_cast<std::uint8_t>(what_follows),
+                                                 counts_as_attempt(note.kind), blob{kept})
+                                           .run();
+                    if (found != 0) {
+                        use(writes().forget).bind(at, at).run();
+                        held_back(lease.shard).hold(slot);
+                    }
+                    return found;
+                });
             }
         });
     }
@@ -184,7 +202,8 @@ public:
         const detail::outbox_reading from(*session_, until);
         detail::statement sql(from.db(), from.sql().lag);
         sql.bind(box_->first_place(), box_->last_place(), box_->slot(0),
-                 box_->slot(detail::numbers_max));
+                 box_->slot(detail::numbers_max), detail::behind(box_->first_place()),
+                 detail::behind(box_->last_place()));
         sql.step();
         return {.waiting = sql.column<std::uint64_t>(1),
                 .parked = sql.column<std::uint64_t>(0),
@@ -215,19 +234,23 @@ public:
     }
 
     bool unpark(std::int64_t number, std::uint64_t version, steady_time until = never) {
-        return decide(number, until, [&](std::int64_t slot) {
-            return use(writes().unpark).bind(slot, version).run() != 0;
-        });
+        return decide(number, version, until,
+                      [&](std::int64_t slot, std::int64_t place, const std::string& key) {
+                          const std::int64_t back =
+                              held_back(box_->shard_at(place)).place_again(key, place);
+                          use(writes().unpark).bind(slot, version, back).run();
+                      });
     }
 
     bool discard(std::int64_t number, std::uint64_t version, const failure_note& note,
                  steady_time until = never) {
-        return decide(number, until, [&](std::int64_t slot) {
-            const std::string kept = detail::encode_note(note);
-            return use(writes().discard)
-                       .bind(slot, version, box_->number, number, note.at, blob{kept})
-                       .run() != 0;
-        });
+        return decide(number, version, until,
+                      [&](std::int64_t slot, std::int64_t /*place*/, const std::string& /*key*/) {
+                          const std::string kept = detail::encode_note(note);
+                          use(writes().discard)
+                              .bind(slot, version, box_->number, number, note.at, blob{kept})
+                              .run();
+                      });
     }
 
     /// As `waking_outbox` says. What the store's own process adds is told at
@@ -288,31 +311,133 @@ private:
 
     // -- Adding
 
+    void check_own(transaction& tx) const {
+        if (tx.session_ != session_) {
+            throw usage_error("the transaction belongs to another store than the outbox");
+        }
+        tx.check();
+    }
+
     std::uint64_t insert(const event_view& e, wall_time now) {
-        auto& part = *session_->outbox;
-        std::uint64_t sequence = 0;
+        key_run run;
+        if (!e.partitionkey.empty()) {
+            run.count = 1;
+            take_sequences(e.partitionkey, run);
+        }
+        insert_row(e, run.next, next_place(e, run), now);
+        return run.next;
+    }
+
+    std::vector<std::uint64_t> insert_all(std::span<const event_view> events, wall_time now) {
+        std::unordered_map<std::string_view, key_run> keys;
+        for (const auto& one : events) {
+            if (!one.partitionkey.empty()) {
+                ++keys[one.partitionkey].count;
+            }
+        }
+        for (auto& [key, run] : keys) {
+            take_sequences(key, run);
+        }
+        struct row {
+            std::int64_t place;
+            std::size_t at;
+        };
+        std::vector<row> rows;
+        std::vector<std::uint64_t> sequences;
+        rows.reserve(events.size());
+        sequences.reserve(events.size());
+        for (const auto& one : events) {
+            key_run none;
+            key_run& run = one.partitionkey.empty() ? none : keys.find(one.partitionkey)->second;
+            rows.push_back({next_place(one, run), rows.size()});
+            sequences.push_back(one.partitionkey.empty() ? 0 : run.next++);
+        }
+        // Rows that lie side by side cost least one after the other.
+        std::sort(rows.begin(), rows.end(),
+                  [](const row& a, const row& b) { return a.place < b.place; });
+        for (const auto& [place, at] : rows) {
+            insert_row(events[at], sequences[at], place, now);
+        }
+        return sequences;
+    }
+
+    /// The events of one key in a call.
+    struct key_run {
+        std::uint64_t count = 0;
+        std::uint64_t next = 0;  ///< the number of the next
+        bool is_behind = false;
+    };
+    void take_sequences(std::string_view key, key_run& run) {
+        if (use(writes().count).bind(run.count, box_->number, blob{key}).run() == 0) {
+            use(writes().first_sequence).bind(run.count, box_->number, blob{key}).step();
+            run.next = 1;
+            return;
+        }
+        const auto kept = detail::kept();
+        run.next = static_cast<std::uint64_t>(kept.number) - run.count + 1;
+        run.is_behind = kept.is_behind;
+    }
+    [[nodiscard]] std::int64_t next_place(const event_view& e, const key_run& run) {
+        const std::int64_t place =
+            box_->place(shard_of(e, options_.shards), session_->outbox->next(session_->db, box_));
+        return run.is_behind ? detail::behind(place) : place;
+    }
+    void insert_row(const event_view& e, std::uint64_t sequence, std::int64_t place,
+                    wall_time now) {
         char digits[20];
         event_view numbered = e;
-        if (!e.partitionkey.empty()) {
-            sequence = next_sequence(e.partitionkey);
+        if (sequence != 0) {
             const auto end = std::to_chars(digits, digits + sizeof digits, sequence).ptr;
             numbered.sequence = std::string_view(digits, static_cast<std::size_t>(end - digits));
         }
-        const shard_id shard = shard_of(e, options_.shards);
-        detail::statement sql = use(part.writes.insert);
-        sql.bind_at(1, box_->place(shard, part.next(session_->db, box_)));
+        detail::statement sql = use(writes().insert);
+        sql.bind_at(1, place);
         sql.bind_at(2, now);
         detail::bind_event(sql, 3, numbered, session_->scratch);
         sql.step();
-        return sequence;
     }
 
-    [[nodiscard]] std::uint64_t next_sequence(std::string_view key) {
-        if (use(writes().count).bind(box_->number, blob{key}).run() == 0) {
-            use(writes().first_sequence).bind(box_->number, blob{key}).step();
-            return 1;
+    // -- Claiming
+
+    [[nodiscard]] std::optional<std::vector<outbox_entry>> look(const shard_lease& lease,
+                                                                wall_time now, claim_limits limits,
+                                                                steady_time until,
+                                                                bool& makes_way) const {
+        check_shard(lease.shard);
+        const detail::outbox_reading from(*session_, until);
+        // All of it is one look at the file, which lasts as long as one of its
+        // statements.
+        detail::statement entries(from.db(), from.sql().waiting);
+        entries.bind(box_->place(lease.shard, 0), box_->place(lease.shard, detail::numbers_max));
+        const bool any = entries.step();
+        const auto held = read_lease(from.db(), from.sql().holder, lease.shard);
+        if (!is_held(held.lease, lease)) {
+            return std::nullopt;
         }
-        return static_cast<std::uint64_t>(detail::kept_number());
+        if (!any) {
+            return std::vector<outbox_entry>();
+        }
+        detail::outbox_claim going(
+            detail::read_held_keys(from.db(), from.sql().holds, *box_, lease.shard));
+        auto out = going.take(entries, now, limits);
+        makes_way = held.unswept != 0 && going.passed() > detail::passed_max;
+        return out;
+    }
+    /// Moves what the claim had to pass out of its way, if nobody writes just now.
+    void make_way(const shard_lease& lease) const {
+        if (session_->is_open) {
+            return;
+        }
+        try {
+            auto tx = begin("moving what waits in an outbox", machine_clock::now().steady);
+            const auto held = read_held_lease(lease.shard);
+            if (is_held(held.lease, lease) && held.unswept != 0) {
+                held_back(lease.shard).sweep(held.unswept);
+                static_cast<void>(tx.commit());
+            }
+        } catch (const error&) {
+            // What was claimed is right without it, and the next claim tries again.
+        }
     }
 
     // -- Writing under a lease
@@ -325,14 +450,27 @@ private:
     [[nodiscard]] static bool is_number(std::int64_t number) noexcept {
         return number > 0 && number <= detail::numbers_max;
     }
-    [[nodiscard]] shard_lease read_lease(sqlite3* db, detail::prepared& holder,
-                                         shard_id shard) const {
+    struct lease_row {
+        shard_lease lease;
+        std::int64_t unswept;  ///< what was parked since may have entries behind it up to here
+        bool has_freed;        ///< entries are to be moved back
+    };
+    [[nodiscard]] lease_row read_lease(sqlite3* db, detail::prepared& holder,
+                                       shard_id shard) const {
         detail::statement sql(db, holder);
         if (!sql.bind(box_->stream(shard)).step()) {
             detail::refuse_damaged("a lease of an outbox");
         }
-        return {shard, sql.column<epoch_number>(0), sql.column<std::uint64_t>(1),
-                sql.column<std::string>(2)};
+        return {{shard, sql.column<epoch_number>(0), sql.column<std::uint64_t>(1),
+                 sql.column<std::string>(2)},
+                sql.column<std::int64_t>(3),
+                sql.column<bool>(4)};
+    }
+    [[nodiscard]] lease_row read_held_lease(shard_id shard) const {
+        return read_lease(session_->db.handle(), session_->outbox->reads.holder, shard);
+    }
+    [[nodiscard]] detail::outbox_behind held_back(shard_id shard) const {
+        return {*session_, *box_, shard};
     }
     [[nodiscard]] static bool is_held(const shard_lease& held, const shard_lease& lease) noexcept {
         return held.epoch == lease.epoch && !held.owner.empty();
@@ -343,12 +481,14 @@ private:
         check_shard(lease.shard);
         auto tx = begin("an outbox", until);
         // Within the transaction, so nobody changes the lease in between.
-        const auto held =
-            read_lease(session_->db.handle(), session_->outbox->reads.holder, lease.shard);
-        if (!is_held(held, lease)) {
+        const auto held = read_held_lease(lease.shard);
+        if (!is_held(held.lease, lease)) {
             return fenced_result::stale;
         }
         write();
+        if (held.has_freed) {
+            held_back(lease.shard).move_freed();
+        }
         return end(tx) == commit_result::committed ? fenced_result::done : fenced_result::unknown;
     }
 
@@ -374,31 +514,61 @@ private:
         }
         return !sql.step();
     }
-    void settle(shard_id shard, std::int64_t first, std::int64_t last, wall_time now) const {
-        const std::int64_t from = box_->place(shard, first);
-        const std::int64_t to = box_->place(shard, last);
-        if (options_.keep_published) {
-            use(writes().settle).bind(from, to, box_->number, now).step();
+    std::int64_t settle(std::int64_t from, std::int64_t to, wall_time now) const {
+        if (options_.keep_published &&
+            use(writes().settle).bind(from, to, box_->number, now).run() == 0) {
+            return 0;
         }
-        use(writes().forget).bind(from, to).step();
+        return use(writes().forget).bind(from, to).run();
+    }
+    void settle_one(std::int64_t place, wall_time now) const {
+        at_either(place, [&](std::int64_t at) { return settle(at, at, now); });
+    }
+    /// An entry lies at its place or behind; `change` answers how many it found there.
+    template <class F>
+    static void at_either(std::int64_t place, F change) {
+        if (change(place) == 0) {
+            static_cast<void>(change(detail::behind(place)));
+        }
     }
 
     // -- Deciding
 
     /// Takes an entry out of those that are parked.
     template <class F>
-    bool decide(std::int64_t number, steady_time until, F move) {
+    bool decide(std::int64_t number, std::uint64_t version, steady_time until, F move) {
         if (!is_number(number)) {
             return false;
         }
         auto tx = begin("deciding on a parked entry", until);
         const std::int64_t slot = box_->slot(number);
-        if (!move(slot)) {
+        const auto found = find_parked(slot, version);
+        if (!found) {
             return false;
         }
+        const auto& [place, key, holds] = *found;
+        move(slot, place, key);
         use(writes().forget_parked).bind(slot).run();
+        if (holds && !key.empty()) {
+            held_back(box_->shard_at(place)).free(key);
+        }
         finish(tx);
         return true;
+    }
+    struct parked_row {
+        std::int64_t place;
+        std::string key;
+        bool holds;
+    };
+    [[nodiscard]] std::optional<parked_row> find_parked(std::int64_t slot,
+                                                        std::uint64_t version) const {
+        detail::statement sql = use(writes().to_decide);
+        if (!sql.bind(slot, version).step()) {
+            return std::nullopt;
+        }
+        return parked_row{sql.column<std::int64_t>(0),
+                          std::string(sql.column<detail::blob_or_null>(1).bytes),
+                          sql.column<bool>(2)};
     }
 
     [[nodiscard]] transaction begin(const char* what, steady_time until) const {

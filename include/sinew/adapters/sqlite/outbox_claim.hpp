@@ -18,8 +18,9 @@
 #include <sqlite3.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -47,17 +48,27 @@ private:
     connection::deadline wait_;
 };
 
+/// The place of the first parked entry of each key behind which the key stays.
+using held_keys = std::unordered_map<std::string, std::int64_t>;
+
+[[nodiscard]] inline held_keys read_held_keys(sqlite3* db, prepared& holds, const box_state& box,
+                                              shard_id shard) {
+    held_keys out;
+    statement sql(db, holds);
+    sql.bind(box.place(shard, 0), box.place(shard, numbers_max));
+    while (sql.step()) {
+        out.emplace(sql.column<std::string>(0), sql.column<std::int64_t>(1));
+    }
+    return out;
+}
+
 /// Goes along what waits in a shard, and knows which keys are held back.
 class outbox_claim {
 public:
-    /// Begins with the keys that a parked entry holds back.
-    outbox_claim(const outbox_reading& from, const box_state& box, shard_id shard) {
-        statement sql(from.db(), from.sql().holds);
-        sql.bind(box.place(shard, 0), box.place(shard, numbers_max));
-        while (sql.step()) {
-            held_.insert(sql.column<std::string>(0));
-        }
-    }
+    explicit outbox_claim(held_keys held) : held_(std::move(held)) {}
+
+    /// How many rows were passed because their key is held back.
+    [[nodiscard]] std::size_t passed() const noexcept { return passed_; }
 
     /// What can be published, from the current row of those that wait.
     [[nodiscard]] std::vector<outbox_entry> take(statement& rows, wall_time now,
@@ -88,14 +99,20 @@ private:
         if (key.empty()) {
             return due;
         }
-        if (due) {
-            return held_.count(key) == 0;
+        const auto place = row.column<std::int64_t>(0);
+        const auto held = held_.find(key);
+        if (held != held_.end() && held->second < place) {
+            ++passed_;
+            return false;
         }
-        held_.insert(std::move(key));
-        return false;
+        if (!due) {
+            held_.insert_or_assign(std::move(key), place);
+        }
+        return due;
     }
 
-    std::unordered_set<std::string> held_;
+    held_keys held_;
+    std::size_t passed_ = 0;
 };
 
 }  // namespace sinew::sqlite::detail

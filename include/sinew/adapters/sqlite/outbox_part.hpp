@@ -46,6 +46,9 @@ struct box_state {
     [[nodiscard]] std::int64_t place(shard_id shard, std::int64_t at) const noexcept {
         return place_of(stream(shard), at);
     }
+    [[nodiscard]] shard_id shard_at(std::int64_t place) const noexcept {
+        return static_cast<shard_id>((place >> number_bits) - first_stream);
+    }
     [[nodiscard]] std::int64_t slot(std::int64_t at) const noexcept { return place_of(number, at); }
     [[nodiscard]] std::int64_t first_place() const noexcept { return place(0, 0); }
     [[nodiscard]] std::int64_t last_place() const noexcept {

@@ -6,9 +6,10 @@
 /// | table | key | what it keeps |
 /// | --- | --- | --- |
 /// | `outboxes` | number | an outbox, its shards, its first stream, and how far numbers are drawn |
-/// | `outbox_keys` | box, key | the last sequence of the key |
-/// | `outbox_leases` | stream | who holds the shard: epoch, beat and owner |
+/// | `outbox_keys` | box, key | the last sequence of the key, and whether it is held back |
+/// | `outbox_leases` | stream | who holds the shard (epoch, beat, owner), and what is to be moved |
 /// | `outbox_waiting` | place | an entry that is to be published, put off included |
+/// | `outbox_freed` | stream, key | a key whose entries behind are to be moved back |
 /// | `outbox_parked` | slot | an entry for somebody to decide |
 /// | `outbox_settled` | | an entry that was published or discarded, until it is purged |
 ///
@@ -17,7 +18,11 @@
 /// which it was added, and nothing else lies there. So adding an entry, claiming it and taking it
 /// out cost one look into one tree, without an index, however much was published before.
 ///
-/// **Invariants.** A number is drawn once in an outbox, and never again.
+/// What waits for a parked entry of its key may do so for days, so it lies behind, out of the way
+/// of claims: at the same place with the sign bit set, and in an index by key (`outbox_behind`).
+///
+/// **Invariants.** A number is drawn once in an outbox, and never again. Of one key, what lies
+/// behind has higher numbers than what lies before, and the key's row says that it is held back.
 
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>
@@ -31,6 +36,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,17 +52,21 @@ CREATE TABLE ~outboxes(
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, shards INTEGER NOT NULL,
     first_stream INTEGER NOT NULL, drawn INTEGER NOT NULL, drawer INTEGER NOT NULL) STRICT;
 CREATE TABLE ~outbox_keys(
-    box INTEGER NOT NULL, key BLOB NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(box, key))
-    STRICT, WITHOUT ROWID;
+    box INTEGER NOT NULL, key BLOB NOT NULL, last INTEGER NOT NULL,
+    behind INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(box, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE ~outbox_leases(
     stream INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, beat INTEGER NOT NULL,
-    owner TEXT NOT NULL) STRICT;
+    owner TEXT NOT NULL, unswept INTEGER NOT NULL DEFAULT 0, freed INTEGER NOT NULL DEFAULT 0)
+    STRICT;
+CREATE TABLE ~outbox_freed(
+    stream INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY(stream, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE ~outbox_waiting(
     place INTEGER PRIMARY KEY, partitionkey BLOB, waits_from INTEGER, waits_due INTEGER,
     version INTEGER NOT NULL, attempts INTEGER NOT NULL, added INTEGER NOT NULL, note BLOB,
     id BLOB, source BLOB, type BLOB, subject BLOB, time BLOB, datacontenttype BLOB,
     dataschema BLOB, sequence BLOB, correlationid BLOB, causationid BLOB, traceparent BLOB,
     headers BLOB, data BLOB) STRICT;
+CREATE INDEX ~outbox_behind ON ~outbox_waiting(partitionkey, place) WHERE place < 0;
 CREATE TABLE ~outbox_parked(
     slot INTEGER PRIMARY KEY, place INTEGER NOT NULL, following INTEGER NOT NULL,
     partitionkey BLOB, version INTEGER NOT NULL, attempts INTEGER NOT NULL,
@@ -84,6 +94,10 @@ inline constexpr std::int64_t outbox_streams_max = std::int64_t{1} << (62U - num
 [[nodiscard]] constexpr std::int64_t place_of(std::int64_t stream, std::int64_t number) noexcept {
     return stream << number_bits | number;
 }
+/// Where an entry lies that waits for a parked one.
+[[nodiscard]] constexpr std::int64_t behind(std::int64_t place) noexcept {
+    return place | std::numeric_limits<std::int64_t>::min();
+}
 [[nodiscard]] constexpr std::int64_t number_of(std::int64_t place) noexcept {
     return place & numbers_max;
 }
@@ -98,19 +112,22 @@ inline constexpr int entry_event_column = 7;
 /// What only reads. A connection that reads beside an open transaction has statements of its own.
 struct outbox_reads {
     explicit outbox_reads(const naming& named)
-        : holder(named("SELECT epoch, beat, owner FROM ~outbox_leases WHERE stream = ?")),
+        : holder(named("SELECT epoch, beat, owner, unswept, freed FROM ~outbox_leases "
+                       "WHERE stream = ?")),
           waiting(named(select(waiting_columns,
                                "~outbox_waiting WHERE place BETWEEN ? AND ? "
                                "ORDER BY place"))),
-          holds(named("SELECT partitionkey FROM ~outbox_parked INDEXED BY ~outbox_parked_holds "
-                      "WHERE place BETWEEN ? AND ? AND following = 1 AND "
-                      "partitionkey IS NOT NULL")),
+          holds(named("SELECT partitionkey, place FROM ~outbox_parked "
+                      "INDEXED BY ~outbox_parked_holds WHERE place BETWEEN ? AND ? AND "
+                      "following = 1 AND partitionkey IS NOT NULL ORDER BY place")),
           parked(named(select(parked_columns,
                               "~outbox_parked WHERE slot BETWEEN ? AND ? "
                               "ORDER BY slot LIMIT ?"))),
           any(named("SELECT 1 FROM ~outbox_waiting WHERE place BETWEEN ? AND ? LIMIT 1")),
           lag(named("SELECT (SELECT count(*) FROM ~outbox_parked WHERE slot BETWEEN ?3 AND ?4), "
-                    "count(*), min(added) FROM ~outbox_waiting WHERE place BETWEEN ?1 AND ?2")) {}
+                    "count(*), min(added) FROM ("
+                    "SELECT added FROM ~outbox_waiting WHERE place BETWEEN ?1 AND ?2 UNION ALL "
+                    "SELECT added FROM ~outbox_waiting WHERE place BETWEEN ?5 AND ?6)")) {}
 
     [[nodiscard]] static std::string select(std::string_view columns, std::string_view rest) {
         return std::string("SELECT ")
@@ -128,18 +145,22 @@ struct outbox_reads {
     prepared lag;
 };
 
-/// The number that SQL's function `sinew_kept` saw last on this thread. It answers what it is given,
-/// so a statement can tell what it computes on its way.
-inline std::int64_t& kept_number() noexcept {
-    thread_local std::int64_t number = 0;
-    return number;
+/// What SQL's function `sinew_kept` saw last on this thread. It answers its first argument, so a
+/// statement can tell what it computes on its way.
+struct kept_values {
+    std::int64_t number = 0;
+    bool is_behind = false;
+};
+inline kept_values& kept() noexcept {
+    thread_local kept_values values;
+    return values;
 }
 inline void add_kept_number(sqlite3* db) {
     const auto keep = [](sqlite3_context* to, int, sqlite3_value** values) {
-        kept_number() = sqlite3_value_int64(values[0]);
-        sqlite3_result_int64(to, kept_number());
+        kept() = {sqlite3_value_int64(values[0]), sqlite3_value_int64(values[1]) != 0};
+        sqlite3_result_int64(to, kept().number);
     };
-    if (sqlite3_create_function(db, "sinew_kept", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, nullptr, keep,
+    if (sqlite3_create_function(db, "sinew_kept", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, nullptr, keep,
                                 nullptr, nullptr) != SQLITE_OK) {
         raise(db, "making the function sinew_kept");
     }
@@ -150,9 +171,9 @@ struct outbox_writes {
         : drawn(named("SELECT drawn, drawer FROM ~outboxes WHERE number = ?")),
           draw(named("UPDATE ~outboxes SET drawn = ?2, drawer = ?3 WHERE number = ?1")),
           // Not with RETURNING: that costs a temporary table each time.
-          count(named("UPDATE ~outbox_keys SET last = sinew_kept(last + 1) "
+          count(named("UPDATE ~outbox_keys SET last = sinew_kept(last + ?, behind) "
                       "WHERE box = ? AND key = ?")),
-          first_sequence(named("INSERT INTO ~outbox_keys(box, key, last) VALUES (?, ?, 1)")),
+          first_sequence(named("INSERT INTO ~outbox_keys(last, box, key) VALUES (?, ?, ?)")),
           insert(named("INSERT INTO ~outbox_waiting(place, version, attempts, added, " + events() +
                        ") VALUES (?, 1, 0, ?, " + std::string(event_column_marks) + ")")),
           take(named("UPDATE ~outbox_leases SET epoch = epoch + 1, beat = 0, owner = ? "
@@ -170,14 +191,35 @@ struct outbox_writes {
                         "attempts = min(attempts + ?, 4294967295), note = ?, waits_from = ?, "
                         "waits_due = ? WHERE place = ?")),
           park(named(move("~outbox_parked(slot, place, following, ",
-                          "?2, place, ?3, version + 1, min(attempts + ?4, 4294967295), ?5",
+                          "?2, place & 9223372036854775807, ?3, version + 1, "
+                          "min(attempts + ?4, 4294967295), ?5",
                           "~outbox_waiting WHERE place = ?1"))),
-          unpark(named(move("~outbox_waiting(place, ", "place, version + 1, attempts, note",
+          to_decide(named("SELECT place, partitionkey, following = 1 "
+                          "FROM ~outbox_parked WHERE slot = ? AND version = ?")),
+          unpark(named(move("~outbox_waiting(place, ", "?3, version + 1, attempts, note",
                             "~outbox_parked WHERE slot = ?1 AND version = ?2"))),
           discard(named(move("~outbox_settled(box, number, state, settled, ",
                              "?3, ?4, 3, ?5, version + 1, attempts, ?6",
                              "~outbox_parked WHERE slot = ?1 AND version = ?2"))),
           forget_parked(named("DELETE FROM ~outbox_parked WHERE slot = ?")),
+          held_key(named("SELECT partitionkey FROM ~outbox_parked WHERE slot = ? AND "
+                         "following = 1 AND partitionkey IS NOT NULL")),
+          set_behind(named("UPDATE ~outbox_keys SET behind = ? WHERE box = ? AND key = ?")),
+          set_unswept(named("UPDATE ~outbox_leases SET unswept = ? WHERE stream = ?")),
+          unswept(named("SELECT place, partitionkey FROM ~outbox_waiting "
+                        "WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT ?")),
+          push_behind(named("UPDATE ~outbox_waiting SET place = ? WHERE place = ?")),
+          free_key(named("INSERT INTO ~outbox_freed(stream, key) VALUES (?, ?) "
+                         "ON CONFLICT DO NOTHING")),
+          freed_key(named("SELECT key FROM ~outbox_freed WHERE stream = ? LIMIT 1")),
+          forget_freed(named("DELETE FROM ~outbox_freed WHERE stream = ? AND key = ?")),
+          set_freed(named("UPDATE ~outbox_leases SET freed = ? WHERE stream = ?")),
+          is_behind(named("SELECT 1 FROM ~outbox_waiting INDEXED BY ~outbox_behind WHERE "
+                          "place < 0 AND partitionkey = ? AND place BETWEEN ? AND ? LIMIT 1")),
+          pull_before(named(
+              "UPDATE ~outbox_waiting SET place = place & 9223372036854775807 WHERE place IN "
+              "(SELECT place FROM ~outbox_waiting INDEXED BY ~outbox_behind WHERE place < 0 AND "
+              "partitionkey = ? AND place BETWEEN ? AND ? ORDER BY place LIMIT ?)")),
           purge(named("DELETE FROM ~outbox_settled WHERE rowid IN (SELECT rowid FROM "
                       "~outbox_settled WHERE box = ? AND settled < ? ORDER BY settled LIMIT ?)")) {}
 
@@ -210,9 +252,21 @@ struct outbox_writes {
     prepared settle;
     prepared put_off;
     prepared park;
+    prepared to_decide;
     prepared unpark;
     prepared discard;
     prepared forget_parked;
+    prepared held_key;
+    prepared set_behind;
+    prepared set_unswept;
+    prepared unswept;
+    prepared push_behind;
+    prepared free_key;
+    prepared freed_key;
+    prepared forget_freed;
+    prepared set_freed;
+    prepared is_behind;
+    prepared pull_before;
     prepared purge;
 };
 
