@@ -106,3 +106,22 @@ TEST_CASE("memory spool: options out of their range are refused") {
     refuses({.age_max = 0s});
     refuses({.event_bytes_max = 0});
 }
+
+TEST_CASE("memory spool: after a restart the age of an entry that failed is that of its failure") {
+    memory::database data;
+    const spool_options limits{.age_max = 1h};
+    const moment failed{start.steady + 5h, start.wall + 5h};
+    const moment reopened{start.steady + 5h + 30min, start.wall + 5h + 30min};
+    {
+        memory::spool first(data, "spool", limits, start);
+        REQUIRE(first.put(make("1").view(), start).is_stored());
+        const auto number = first.claim(start.steady, {10, 10'000}).front().number;
+        const failure_note note{failed.wall, failure_class::unknown, 0, "lost", "d"};
+        REQUIRE(first.put_off(number, note, failed.steady) == spool_change::done);
+        REQUIRE(first.put(make("2", "b").view(), failed).is_stored());
+    }
+    memory::spool again(data, "spool", limits, reopened);
+    REQUIRE(again.put(make("3", "c").view(), reopened).is_stored());
+    const moment late{reopened.steady + 1h, reopened.wall + 1h};
+    REQUIRE(again.put(make("4", "c").view(), late).why().reason == "spool_too_old");
+}

@@ -96,7 +96,7 @@ struct both {
         std::erase_if(list.entries, [&](const auto& e) { return e.number == number; });
     }
 
-    void compare() const {
+    void compare() {
         std::vector<std::string> shown;
         for (const auto number : index.claim(now, {1000, SIZE_MAX / 2})) {
             shown.push_back(std::to_string(number) + "/0");

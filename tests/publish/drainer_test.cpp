@@ -5,6 +5,10 @@
 #include <sinew/publish/drainer.hpp>
 #include <sinew/publish/spooled.hpp>
 
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+
 using namespace sinew;
 using namespace sinew::test::spooling;
 
@@ -15,13 +19,18 @@ struct shaky_spool {
     memory::spool inner;
     int failing_removes = 0;
     int failing_parks = 0;
+    int failing_put_offs = 0;
     int removes = 0;
+    std::optional<error> claims_throw{};
 
     spool_result put(const event_view& e, moment now, steady_time until) {
         return inner.put(e, now, until);
     }
     bool holds(std::string_view key) const { return inner.holds(key); }
     std::vector<spool_entry> claim(steady_time now, claim_limits limits, steady_time until) {
+        if (claims_throw) {
+            throw *claims_throw;
+        }
         return inner.claim(now, limits, until);
     }
     spool_change remove(std::span<const std::int64_t> numbers, steady_time until) {
@@ -34,6 +43,10 @@ struct shaky_spool {
     }
     spool_change put_off(std::int64_t n, const failure_note& note, steady_time due,
                          steady_time until) {
+        if (failing_put_offs > 0) {
+            --failing_put_offs;
+            return spool_change::unknown;
+        }
         return inner.put_off(n, note, due, until);
     }
     spool_change park(std::int64_t n, const failure_note& note, following f, steady_time until) {
@@ -60,6 +73,8 @@ struct scene {
         REQUIRE(spool.put(make(id, key).view(), clock.now(), never).is_stored());
     }
     bool step() { return drain.step(clock.now()); }
+    /// The delay of the entry that was put off last.
+    [[nodiscard]] duration retry_in() const { return *seen.retries->back(); }
     /// Steps until nothing is left or `span` has passed.
     void run_for(duration span) {
         const steady_time end = clock.steady() + span;
@@ -243,6 +258,143 @@ TEST_CASE("drainer: it shuts down at once, and says when it looks again") {
     REQUIRE(s.drain.shut_down(s.clock.now(), s.clock.steady() + 1s));
 }
 
+namespace {
+
+/// What the stopwatch of the drainer shows.
+hand_clock* watched = nullptr;
+steady_time watch() { return watched->steady(); }
+
+}  // namespace
+
+TEST_CASE("drainer: the time that a call takes counts once") {
+    scene s;
+    watched = &s.clock;
+    s.drain.measure_with(&watch);
+    s.put("1", "a");
+    s.put("2", "b");
+    s.to.takes = 50ms;
+    s.to.script = {publish_result::accepted(), transient()};
+    const auto start = s.clock.now();
+    REQUIRE(s.step());
+    REQUIRE(s.to.deadlines == std::vector<steady_time>{start.steady + 5s, start.steady + 5050ms});
+    const auto due = start.steady + 100ms + s.retry_in();
+    REQUIRE(s.spool.claim(due - 1ns, {10, 1000}, never).empty());
+    const auto put_off = s.spool.claim(due, {10, 1000}, never);
+    REQUIRE(put_off.size() == 1);
+    REQUIRE(put_off.front().last_failure->at == start.wall + 100ms);
+}
+
+TEST_CASE("drainer: one entry without an answer for ever closes the spool to no other key") {
+    scene s;
+    s.put("bad", "a");
+    s.to.rule = [](const event_view& e) {
+        return e.id == "bad" ? lost() : publish_result::accepted();
+    };
+    s.run_for(1h);
+    s.clock.pass(std::chrono::hours(48));
+    s.put("good", "b");
+    s.run_for(5min);
+    REQUIRE(s.to.accepted == texts{"good"});
+    REQUIRE(s.spool.size().waiting == 1);
+}
+
+TEST_CASE(
+    "drainer: an entry without an answer waits longer each time, though others are accepted") {
+    scene s;
+    s.put("bad", "a");
+    s.to.rule = [](const event_view& e) {
+        return e.id == "bad" ? lost() : publish_result::accepted();
+    };
+    for (int i = 0; i < 600; ++i) {
+        s.put(std::to_string(i), "b");
+        s.run_for(1s);
+    }
+    const auto tried = std::count(s.to.asked.begin(), s.to.asked.end(), "bad");
+    REQUIRE(tried >= 20);
+    REQUIRE(tried <= 40);
+    REQUIRE(s.to.accepted.size() >= 590);
+}
+
+TEST_CASE("drainer: a refusal without a class counts, as a transient one does") {
+    scene s({.max_attempts = 3});
+    s.put("1", "a");
+    s.to.always(publish_result::refused(why(failure_class::unknown, "odd")));
+    s.run_for(10min);
+    REQUIRE(s.to.asked.size() == 3);
+    REQUIRE(s.spool.inner.parked(0, 10).front().attempts == 3);
+    REQUIRE_FALSE(s.drain.is_sink_down());
+}
+
+TEST_CASE("drainer: an attempt without an answer is not counted where it is noted") {
+    scene s;
+    s.put("1", "a");
+    s.to.script = {lost()};
+    REQUIRE(s.step());
+    s.clock.pass(1min);
+    const auto shown = s.spool.claim(s.clock.steady(), {10, 1000}, never);
+    REQUIRE(shown.front().attempts == 0);
+    REQUIRE(shown.front().last_failure->attempt == 0);
+}
+
+TEST_CASE("drainer: what could not be put off is neither counted nor told") {
+    scene s;
+    s.put("1", "a");
+    s.to.always(transient());
+    s.spool.failing_put_offs = 1;
+    REQUIRE(s.step());
+    REQUIRE(s.drain.counts().put_off == 0);
+    REQUIRE_FALSE(s.seen.saw("put_off 1"));
+    s.clock.pass(1min);
+    REQUIRE(s.step());
+    REQUIRE(s.drain.counts().put_off == 1);
+    REQUIRE(s.seen.saw("put_off 1"));
+}
+
+TEST_CASE("drainer: a removal that is pending does not wait for a sink that is down") {
+    scene s;
+    s.put("1", "a");
+    s.put("2", "b");
+    s.to.script = {publish_result::accepted(),
+                   publish_result::refused({failure_class::unavailable, "down", "d", 1h})};
+    s.spool.failing_removes = 1;
+    REQUIRE(s.step());
+    REQUIRE(s.drain.is_sink_down());
+    REQUIRE(s.spool.size().waiting == 2);
+    REQUIRE(s.drain.next_deadline() < s.clock.steady() + 1min);
+    s.clock.pass(s.drain.next_deadline() - s.clock.steady());
+    s.step();
+    REQUIRE(s.spool.size().waiting == 1);
+    REQUIRE(s.drain.next_deadline() > s.clock.steady() + 50min);
+}
+
+TEST_CASE("drainer: it ends with what no waiting can mend, and waits for the rest") {
+    scene s;
+    s.put("1", "a");
+    s.spool.claims_throw = transient_error("sql_error", "not now");
+    REQUIRE_FALSE(s.step());
+    REQUIRE(s.drain.counts().spool_errors == 1);
+    s.clock.pass(1min);
+    s.spool.claims_throw = permanent_error("constraint", "never");
+    REQUIRE_THROWS_AS(s.step(), error);
+    s.spool.claims_throw.reset();
+    REQUIRE(s.step());
+    REQUIRE(s.to.accepted == texts{"1"});
+}
+
+TEST_CASE("drainer: a sink that throws has given no answer") {
+    scene s;
+    s.put("1", "a");
+    s.put("2", "b");
+    s.to.rule = [](const event_view& e) {
+        return e.id == "1" ? throw std::runtime_error("broken") : publish_result::accepted();
+    };
+    REQUIRE(s.step());
+    REQUIRE(s.to.accepted == texts{"2"});
+    s.clock.pass(1min);
+    const auto shown = s.spool.claim(s.clock.steady(), {10, 1000}, never);
+    REQUIRE(shown.front().last_failure->reason == "sink_threw");
+}
+
 TEST_CASE("drainer: options out of their range are refused") {
     memory::database data;
     memory::spool spool(data);
@@ -250,6 +402,7 @@ TEST_CASE("drainer: options out of their range are refused") {
     using d = drainer<memory::spool, scripted_sink>;
     REQUIRE_THROWS_AS(d(spool, to, {.batch_max = 0}), usage_error);
     REQUIRE_THROWS_AS(d(spool, to, {.max_attempts = 0}), usage_error);
-    REQUIRE_THROWS_AS(d(spool, to, {.base = 0s}), usage_error);
+    REQUIRE_THROWS_WITH(d(spool, to, {.base = 0s}), "drainer: option base has to be at least 1 ms");
+    REQUIRE_THROWS_WITH(d(spool, to, {.base = 2s, .cap = 1s}), "drainer: option cap is below base");
     REQUIRE_THROWS_AS(d(spool, to, {.poll_interval = 0s}), usage_error);
 }

@@ -4,6 +4,8 @@
 #include <sinew/publish/fail_fast.hpp>
 #include <sinew/publish/spooled.hpp>
 
+#include <stdexcept>
+
 using namespace sinew;
 using namespace sinew::test::spooling;
 
@@ -72,4 +74,19 @@ TEST_CASE("fail_fast: inside of spooled it makes a dead broker cost nothing") {
     REQUIRE(out.publish(make("2", "b").view(), never).is_accepted());
     REQUIRE(spool.size().waiting == 2);
     STATIC_REQUIRE(decorations_of<decltype(out)>() == (decoration::spool | decoration::fail_fast));
+}
+
+TEST_CASE("fail_fast: a sink that throws has given no answer, and is taken for down") {
+    hand_clock clock;
+    scripted_sink to{.clock = clock};
+    to.rule = [](const event_view&) -> publish_result { throw std::runtime_error("broken"); };
+    fail_fast out(to, {}, clock);
+    REQUIRE(out.publish(make("1").view(), never).why().reason == "sink_threw");
+    REQUIRE(out.publish(make("2").view(), never).why().reason == "sink_down");
+}
+
+TEST_CASE("fail_fast: an option out of its range is refused under its own name") {
+    scripted_sink to;
+    REQUIRE_THROWS_WITH(fail_fast<scripted_sink>(to, {.base = 0s}),
+                        "fail_fast: option base has to be at least 1 ms");
 }

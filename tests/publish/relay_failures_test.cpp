@@ -48,7 +48,7 @@ TEST_CASE("a mark whose answer is lost is repeated before anything else is claim
         scripted_sink to;
         relay one(here.handle(), to, relay_named("r"));
         one.step(t0);
-        CHECK(one.counts().marks_unknown == 1);
+        CHECK(one.counts().marks_unknown + one.counts().marks_refused == 1);
         CHECK_FALSE(one.is_idle());
         const auto claims = here.script.count("claim");
         here.add("2", "k");
@@ -62,7 +62,8 @@ TEST_CASE("a mark whose answer is lost is repeated before anything else is claim
         CHECK(here.script.count("mark") == 4);
         CHECK(to.accepted() == ids{"1", "2"});
         CHECK(here.lag().waiting == 0);
-        CHECK(one.counts().marks_unknown == 2);
+        CHECK(one.counts().marks_unknown == (end == call_end::refused ? 0 : 2));
+        CHECK(one.counts().marks_refused == (end == call_end::refused ? 2 : 0));
         CHECK(one.counts().marked == 2);
     }
 }
@@ -221,26 +222,81 @@ TEST_CASE("what no waiting can mend is thrown, and the relay can be stepped agai
     }
 }
 
-TEST_CASE("a sink that throws lets nothing overtake the entry that it threw for") {
+TEST_CASE("a sink that throws has answered: nothing is lost, and nothing overtakes the entry") {
     struct throwing_sink : scripted_sink {
         publish_result publish(const event_view& e, steady_time until) {
             if (e.id == "2" && !std::exchange(thrown, true)) {
-                throw std::bad_alloc();
+                act();
             }
             return scripted_sink::publish(e, until);
         }
+        void (*act)() = nullptr;
         bool thrown = false;
     };
-    service here;
-    for (const auto* id : {"1", "2", "3"}) {
-        here.add(id, "k");
+    struct expected {
+        void (*act)();
+        std::uint64_t unknown, down, put_off, parked;
+    };
+    const expected all[] = {
+        {[] { throw std::bad_alloc(); }, 0, 1, 0, 0},
+        {[] { throw unavailable_error("down", ""); }, 0, 1, 0, 0},
+        {[] { throw transient_error("full", ""); }, 0, 0, 1, 0},
+        {[] { throw permanent_error("too_big", ""); }, 0, 0, 0, 1},
+        {[] { throw error(failure_class::unknown, "lost", ""); }, 1, 0, 1, 0},
+        {[] { throw std::runtime_error("socket"); }, 1, 0, 1, 0},
+    };
+    for (const auto& one_of : all) {
+        service here;
+        for (const auto* id : {"1", "2", "3"}) {
+            here.add(id, "k");
+        }
+        throwing_sink to;
+        to.act = one_of.act;
+        relay one(here.handle(), to, relay_named("r"));
+        settle_at(one, t0);
+        CHECK(to.accepted() == ids{"1"});
+        const auto done = one.counts();
+        CHECK(done.unknown == one_of.unknown);
+        CHECK(done.refused_unavailable == one_of.down);
+        CHECK(done.put_off == one_of.put_off);
+        CHECK(done.parked == one_of.parked);
+        for (const auto& entry : here.box.parked(0, 9)) {
+            CHECK(here.box.unpark(entry.number, entry.version));
+        }
+        settle_at(one, after(31s));
+        CHECK(to.accepted() == ids{"1", "2", "3"});
+        CHECK(one.counts().marked == 3);
     }
-    throwing_sink to;
+}
+
+TEST_CASE("a batch sink that throws, or answers too little, loses and reorders nothing") {
+    struct careless_sink : scripted_batch_sink {
+        std::vector<publish_result> publish_batch(std::span<const event_view> events,
+                                                  steady_time until) {
+            ++batches;
+            if (batches == 1) {
+                throw std::runtime_error("socket");
+            }
+            auto out = scripted_batch_sink::publish_batch(events.subspan(0, 2), until);
+            if (batches == 3) {
+                out.resize(50, publish_result::accepted());
+            }
+            return out;
+        }
+        std::size_t batches = 0;
+    };
+    service here;
+    for (const auto* id : {"a", "b", "c", "d", "e"}) {
+        here.add(id, id);
+    }
+    careless_sink to;
     relay one(here.handle(), to, relay_named("r"));
-    CHECK_THROWS_AS(one.step(t0), std::bad_alloc);
-    settle_at(one, t0);
-    CHECK(to.accepted() == ids{"1", "2", "3"});
-    CHECK(one.counts().marked == 3);
+    for (int i = 0; i < 20 && here.lag().waiting != 0; ++i) {
+        settle_at(one, after(i * 31s));
+    }
+    CHECK(to.batches >= 2);
+    CHECK(here.lag().waiting == 0);
+    CHECK(one.counts().parked == 0);
 }
 
 TEST_CASE("a conflict in the outbox is tried again at once; a second one in a row is waited for") {
@@ -320,10 +376,10 @@ TEST_CASE("a step goes back to its caller in time, and the next one goes on with
     one.measure_with(&look);
     CHECK(one.step(t0));
     CHECK(to.accepted().size() == 2);
-    CHECK(one.counts().marked == 2);
     CHECK_FALSE(one.is_idle());
     CHECK(one.next_deadline() == t0.steady);
     CHECK(one.step({stands_at, t0.wall}));
+    CHECK(one.counts().marked == 2);
     CHECK(to.accepted().size() == 4);
     CHECK(here.script.count("claim") == 1);
 }
@@ -502,6 +558,7 @@ TEST_CASE("options that cannot be are refused by name") {
     refuses("cap", [](auto& o) { o.cap = 1ms; });
     refuses("lease", [](auto& o) { o.lease = 0s; });
     refuses("heartbeat", [](auto& o) { o.heartbeat = 0s; });
+    refuses("heartbeat", [](auto& o) { o.heartbeat = 500us; });
     refuses("heartbeat", [](auto& o) { o.heartbeat = 15s; });
     refuses("look_interval", [](auto& o) { o.look_interval = 0s; });
     refuses("poll_interval", [](auto& o) { o.poll_interval = 0s; });

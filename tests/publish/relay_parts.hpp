@@ -49,8 +49,13 @@ struct call_script {
     std::deque<bool> wakes{};           ///< answers of wait_for_added
     std::vector<steady_time> waited{};  ///< until when it was asked to wait
 
-    call_end next(std::string_view name) {
+    void (*on_call)(std::string_view name, steady_time until) = nullptr;
+
+    call_end next(std::string_view name, steady_time until) {
         calls.emplace_back(name);
+        if (on_call != nullptr) {
+            on_call(name, until);
+        }
         const auto found = ends.find(name);
         if (found == ends.end() || found->second.empty()) {
             return call_end::good;
@@ -72,46 +77,48 @@ public:
 
     [[nodiscard]] shard_id shards() const { return inner_.shards(); }
     shard_lease holder(shard_id shard, steady_time until) {
-        return looked("holder", [&] { return inner_.holder(shard, until); });
+        return looked("holder", until, [&] { return inner_.holder(shard, until); });
     }
     std::optional<shard_lease> take(const shard_lease& seen, std::string_view owner,
                                     steady_time until) {
-        return looked("take", [&] { return inner_.take(seen, owner, until); });
+        return looked("take", until, [&] { return inner_.take(seen, owner, until); });
     }
     fenced_result renew(const shard_lease& lease, steady_time until) {
-        return written("renew", [&] { return inner_.renew(lease, until); });
+        return written("renew", until, [&] { return inner_.renew(lease, until); });
     }
     fenced_result release(const shard_lease& lease, steady_time until) {
-        return written("release", [&] { return inner_.release(lease, until); });
+        return written("release", until, [&] { return inner_.release(lease, until); });
     }
     std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease, wall_time now,
                                                    claim_limits limits, steady_time until) {
-        return looked("claim", [&] { return inner_.claim(lease, now, limits, until); });
+        return looked("claim", until, [&] { return inner_.claim(lease, now, limits, until); });
     }
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until) {
-        return written("mark", [&] { return inner_.mark_published(lease, numbers, now, until); });
+        return written("mark", until,
+                       [&] { return inner_.mark_published(lease, numbers, now, until); });
     }
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
                           duration delay, steady_time until) {
-        return written("put_off",
+        return written("put_off", until,
                        [&] { return inner_.put_off(lease, number, note, delay, until); });
     }
     fenced_result park(const shard_lease& lease, std::int64_t number, const failure_note& note,
                        following follows, steady_time until) {
-        return written("park", [&] { return inner_.park(lease, number, note, follows, until); });
+        return written("park", until,
+                       [&] { return inner_.park(lease, number, note, follows, until); });
     }
     outbox_lag lag(steady_time until) {
-        return looked("lag", [&] { return inner_.lag(until); });
+        return looked("lag", until, [&] { return inner_.lag(until); });
     }
     std::size_t purge(wall_time older_than, std::size_t limit, steady_time until) {
-        return looked("purge", [&] { return inner_.purge(older_than, limit, until); });
+        return looked("purge", until, [&] { return inner_.purge(older_than, limit, until); });
     }
 
 protected:
     template <class F>
-    auto looked(std::string_view name, F f) -> decltype(f()) {
-        switch (script_->next(name)) {
+    auto looked(std::string_view name, steady_time until, F f) -> decltype(f()) {
+        switch (script_->next(name, until)) {
             case call_end::good: return f();
             case call_end::broken: throw permanent_error("broken", "the table is not there");
             case call_end::conflict: throw transient_error("conflict", "somebody was faster");
@@ -121,8 +128,8 @@ protected:
         throw unavailable_error("down", "no connection");
     }
     template <class F>
-    fenced_result written(std::string_view name, F f) {
-        switch (script_->next(name)) {
+    fenced_result written(std::string_view name, steady_time until, F f) {
+        switch (script_->next(name, until)) {
             case call_end::good: return f();
             case call_end::refused: throw unavailable_error("down", "no connection");
             case call_end::lost: static_cast<void>(f()); return fenced_result::unknown;
@@ -144,7 +151,7 @@ public:
 
     bool wait_for_added(steady_time until) {
         script_->waited.push_back(until);
-        return looked("wait", [&] {
+        return looked("wait", until, [&] {
             const bool woken = !script_->wakes.empty() && script_->wakes.front();
             if (!script_->wakes.empty()) {
                 script_->wakes.pop_front();

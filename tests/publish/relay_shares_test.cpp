@@ -173,7 +173,7 @@ TEST_CASE("a shard with something unwritten is not released before it is written
         all.here.add("1", key);
         all.here.script.ends["mark"] = std::deque<call_end>(10000, call_end::conflict);
         all.pass(200ms);
-        CHECK(a.counts().marks_unknown >= 1);
+        CHECK(a.counts().marks_refused >= 1);
         all.join("b");
         all.pass(60s);
         // It is published again only if the other relay took the shard, which the first one noticed.

@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,6 +102,8 @@ struct scripted_sink {
 /// Writes down what it is told: the hook and the event or reason.
 struct telling_observer {
     std::shared_ptr<std::vector<std::string>> told = std::make_shared<std::vector<std::string>>();
+    std::shared_ptr<std::vector<std::optional<duration>>> retries =
+        std::make_shared<std::vector<std::optional<duration>>>();
 
     void add(std::string hook, std::string_view what) const {
         hook.append(" ").append(what);
@@ -111,7 +114,10 @@ struct telling_observer {
     void on_spool_refused(const spool_note& n) const { add("spool_refused", n.reason); }
     void on_live(const spool_note& n) const { add("live", n.id); }
     void on_published(const spool_note& n) const { add("published", n.id); }
-    void on_put_off(const spool_note& n) const { add("put_off", n.id); }
+    void on_put_off(const spool_note& n) const {
+        add("put_off", n.id);
+        retries->push_back(n.retry_in);
+    }
     void on_parked(const spool_note& n) const { add("parked", n.id); }
     void on_sink_down(const spool_state_note& n) const { add("down", n.reason); }
     void on_sink_up(const spool_state_note&) const { add("up", ""); }

@@ -4,6 +4,8 @@
 #include <sinew/publish/fail_fast.hpp>
 #include <sinew/publish/spooled.hpp>
 
+#include <stdexcept>
+
 using namespace sinew;
 using namespace sinew::test::spooling;
 
@@ -161,7 +163,7 @@ TEST_CASE("spooled: each limit of the spool is a refusal with its own reason, an
         const auto answer = s.out.publish(large.view(), never);
         REQUIRE(answer.how() == publish_result::end::refused);
         REQUIRE(answer.why().reason == "payload_too_large");
-        REQUIRE(answer.why().kind == failure_class::permanent);
+        REQUIRE(answer.why().kind == failure_class::unavailable);
         REQUIRE(s.out.counts().too_large == 1);
     }
 }
@@ -183,4 +185,34 @@ TEST_CASE("spooled: events without a key do not wait for each other") {
     REQUIRE(s.publish("1", "").is_accepted());
     REQUIRE(s.publish("2", "").is_accepted());
     REQUIRE(s.to.accepted == texts{"2"});
+}
+
+TEST_CASE(
+    "spooled: what is too large for the spool alone is refused for good by the broker alone") {
+    scene s({.event_bytes_max = 100});
+    s.to.script = {down(), publish_result::accepted(), permanent()};
+    const auto large = make("1", "k", std::string(200, 'x'));
+    REQUIRE(s.out.publish(large.view(), never).why().kind == failure_class::unavailable);
+    s.clock.pass(1min);
+    REQUIRE(s.out.publish(large.view(), never).is_accepted());
+    REQUIRE(s.out.publish(large.view(), never).why().kind == failure_class::permanent);
+}
+
+TEST_CASE("spooled: a sink that throws has given no answer, and the event is in the spool") {
+    scene s;
+    s.to.rule = [](const event_view&) -> publish_result { throw std::runtime_error("broken"); };
+    REQUIRE(s.publish("1").is_accepted());
+    REQUIRE(s.spooled_ids() == texts{"1"});
+}
+
+TEST_CASE("spooled: an option out of its range is refused under its own name") {
+    memory::database data;
+    memory::spool spool(data);
+    scripted_sink to;
+    using out = spooled<scripted_sink, memory::spool>;
+    REQUIRE_THROWS_WITH(out(to, spool, {.base = 0s}),
+                        "spooled: option base has to be at least 1 ms");
+    REQUIRE_THROWS_WITH(out(to, spool, {.base = 2s, .cap = 1s}),
+                        "spooled: option cap is below base");
+    REQUIRE_THROWS_AS(out(to, spool, {.publish_timeout = 0s}), usage_error);
 }

@@ -3,6 +3,8 @@
 
 #include <sinew/publish/with_breaker.hpp>
 
+#include <stdexcept>
+
 using namespace sinew;
 using namespace sinew::test::spooling;
 
@@ -107,11 +109,40 @@ TEST_CASE("with_breaker: after an attempt without an answer it never says refuse
     REQUIRE(answer.why().kind == failure_class::unknown);
 }
 
+TEST_CASE("with_breaker: what is accepted after its deadline is accepted, and a failure") {
+    scene s({.attempt_timeout = 1s});
+    s.to.takes = 1500ms;
+    for (int i = 0; i < 10; ++i) {
+        REQUIRE(s.out.state() == breaker_state::closed);
+        REQUIRE(s.publish("1").is_accepted());
+    }
+    REQUIRE(s.out.state() == breaker_state::open);
+}
+
+TEST_CASE("with_breaker: a broker that asks for a year is asked again within an hour") {
+    scene s;
+    s.to.script = {publish_result::refused(
+        {failure_class::unavailable, "later", "a detail", std::chrono::hours(9000)})};
+    const auto start = s.clock.steady();
+    REQUIRE(s.publish("1", 2h).is_accepted());
+    REQUIRE(s.clock.steady() - start == 1h);
+}
+
+TEST_CASE("with_breaker: a sink that throws has given no answer, and is tried again") {
+    scene s;
+    int calls = 0;
+    s.to.rule = [&](const event_view&) {
+        return ++calls < 3 ? throw std::runtime_error("broken") : publish_result::accepted();
+    };
+    REQUIRE(s.publish("1").is_accepted());
+    REQUIRE(calls == 3);
+}
+
 TEST_CASE("with_breaker: options out of their range are refused") {
     scripted_sink to;
     using w = with_breaker<scripted_sink, hand_clock>;
     REQUIRE_THROWS_AS(w(to, {.max_attempts = 0}), usage_error);
     REQUIRE_THROWS_AS(w(to, {.attempt_timeout = 0s}), usage_error);
-    REQUIRE_THROWS_AS(w(to, {.base = 0s}), usage_error);
+    REQUIRE_THROWS_WITH(w(to, {.base = 0s}), "with_breaker: option base has to be at least 1 ms");
     REQUIRE_THROWS_AS(w(to, {.breaker = {.calls_min = 0}}), usage_error);
 }

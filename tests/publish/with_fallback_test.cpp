@@ -3,6 +3,8 @@
 
 #include <sinew/publish/with_fallback.hpp>
 
+#include <stdexcept>
+
 using namespace sinew;
 using namespace sinew::test::spooling;
 
@@ -20,7 +22,7 @@ struct scene {
                 reason = why.reason;
                 return other.publish(e, until);
             },
-            clock);
+            {}, clock);
         return out.publish(make(id).view(), later(clock.steady(), 10s));
     }
     std::string reason{};
@@ -59,8 +61,38 @@ TEST_CASE("with_fallback: both get a part of the time") {
     s.to.script = {down()};
     const auto start = s.clock.steady();
     REQUIRE(s.publish("1").is_accepted());
-    REQUIRE(s.to.deadlines.front() == start + 5s);
+    REQUIRE(s.to.deadlines.front() == start + 2s);
     REQUIRE(s.other.deadlines.front() == start + 10s);
+}
+
+TEST_CASE("with_fallback: the function is asked in time, whatever the caller's deadline") {
+    hand_clock clock;
+    scripted_sink to{.clock = clock};
+    with_fallback out(
+        to,
+        [](const event_view&, const failure&, steady_time) { return publish_result::accepted(); },
+        {.publish_timeout = 3s}, clock);
+    const auto start = clock.steady();
+    for (const auto until : {never, start + 1h, start + 2s, start}) {
+        REQUIRE(out.publish(make("1").view(), until).is_accepted());
+    }
+    REQUIRE(to.deadlines == std::vector<steady_time>{start + 3s, start + 3s, start + 1s, start});
+}
+
+TEST_CASE("with_fallback: a sink that throws has given no answer, and the function is asked") {
+    scene s;
+    s.to.rule = [](const event_view&) -> publish_result { throw std::runtime_error("broken"); };
+    REQUIRE(s.publish("1").is_accepted());
+    REQUIRE(s.reason == "sink_threw");
+}
+
+TEST_CASE("with_fallback: a time-out out of its range is refused") {
+    scripted_sink to;
+    const auto none = [](const event_view&, const failure&, steady_time) {
+        return publish_result::accepted();
+    };
+    using out = with_fallback<scripted_sink, decltype(none)>;
+    REQUIRE_THROWS_AS(out(to, none, {.publish_timeout = 0s}), usage_error);
 }
 
 TEST_CASE("with_fallback: what the function throws is a refusal") {

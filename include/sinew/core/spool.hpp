@@ -48,8 +48,11 @@ struct spool_options {
     std::size_t entries_max = 100'000;
     /// The most bytes of all entries together, as `spool_weight` counts them: `spool_full_bytes`.
     std::uint64_t bytes_max = std::uint64_t{256} << 20U;
-    /// How long the oldest may have waited: `spool_too_old`. An entry that is parked, or waits
-    /// behind one, does not count: one key must not close the spool to all others.
+    /// How long an event may have waited for the sink: `spool_too_old`. Of each key the first that
+    /// waits counts, from when it could go: when it was put, or when what it waited behind was out of
+    /// its way, or when somebody let it try again. An entry that is parked, or was put off for a
+    /// failure of its own, does not count, nor what waits behind it: one key must not close the spool
+    /// to all others.
     duration age_max = std::chrono::hours(24);
     /// The largest event: `payload_too_large`.
     std::size_t event_bytes_max = std::size_t{8} << 20U;
@@ -156,7 +159,7 @@ struct spool_size {
     std::uint64_t parked = 0;             ///< entries for somebody to decide
     std::uint64_t bytes = 0;              ///< of all of these
     std::uint64_t damaged = 0;            ///< files that were damaged, and are set aside
-    std::optional<steady_time> oldest{};  ///< since when the first of `waiting` waits
+    std::optional<steady_time> oldest{};  ///< when the first of `waiting` was put
 
     [[nodiscard]] std::uint64_t entries() const noexcept { return waiting + held + parked; }
     /// How long the oldest has waited.

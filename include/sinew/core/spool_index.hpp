@@ -11,8 +11,13 @@
 /// | behind one that is parked with `following::park` | no: it counts as held |
 /// | behind one that is parked with `pass` | yes |
 ///
+/// **Ages.** `age_max` looks at the first of each lane, unless it is put off, from when it came to be
+/// first without anything of its own key in the way: what is let go late is not late for the sink.
+/// Letting go tells no time, so such an age begins with the next call that does.
+///
 /// **Invariants.** Each lane (a key, or one entry without a key) that has something to claim or to
-/// wait for is in exactly one of `ready_` and `resting_`, by its first entry.
+/// wait for is in exactly one of `ready_` and `resting_`, by its first entry; those of `ready_` are in
+/// `ages_` too.
 /// **Bounds.** A fixed size per entry, whatever its key: keys are kept as seeded digests.
 
 #include <sinew/core/error.hpp>
@@ -44,7 +49,8 @@ public:
     [[nodiscard]] const spool_options& options() const noexcept { return options_; }
 
     /// Why an event cannot be taken in, or nothing.
-    [[nodiscard]] std::optional<failure> refusal(const event_view& e, steady_time now) const {
+    [[nodiscard]] std::optional<failure> refusal(const event_view& e, steady_time now) {
+        begin_ages(now);
         if (const auto defect = find_defect(e)) {
             return failure{failure_class::permanent, std::string(defect->reason),
                            std::string(defect->detail), std::nullopt};
@@ -66,9 +72,9 @@ public:
             return full("spool_full_bytes",
                         "the spool holds " + std::to_string(bytes_) + " bytes; see bytes_max");
         }
-        if (const auto oldest = oldest_since(); oldest && later(*oldest, options_.age_max) < now) {
+        if (!ages_.empty() && later(ages_.begin()->since, options_.age_max) < now) {
             return full("spool_too_old",
-                        "the oldest event in the spool has waited for longer than age_max");
+                        "an event in the spool has waited for the sink for longer than age_max");
         }
         return std::nullopt;
     }
@@ -86,6 +92,16 @@ public:
         parked_ += state == spool_state::parked ? 1U : 0U;
     }
 
+    /// Notes an entry that is there when the spool is opened. Its age is that of its last failure, if
+    /// it had one: until then the wait was its own.
+    void load(const spool_entry& one, moment now) {
+        const bool failed = one.last_failure && one.last_failure->at > one.added;
+        const duration age = wall_between(failed ? one.last_failure->at : one.added, now.wall);
+        add(one.number, one.what.partitionkey, spool_weight(one.what.view()),
+            later(now.steady, age < duration::zero() ? duration::zero() : -age), one.state,
+            one.following);
+    }
+
     [[nodiscard]] bool holds(std::string_view key) const {
         return !key.empty() && lanes_.count(name_of(key, 0)) != 0;
     }
@@ -96,8 +112,9 @@ public:
     }
     [[nodiscard]] bool has_waiting() const noexcept { return waiting() != 0; }
 
-    /// The numbers of what may be published, in that order. Changes nothing.
-    [[nodiscard]] std::vector<std::int64_t> claim(steady_time now, claim_limits limits) const {
+    /// The numbers of what may be published, in that order. Changes nothing but ages.
+    [[nodiscard]] std::vector<std::int64_t> claim(steady_time now, claim_limits limits) {
+        begin_ages(now);
         std::vector<std::int64_t> out;
         std::set<std::int64_t> next;
         for (auto at = dues_.begin(); at != dues_.end() && at->due <= now; ++at) {
@@ -135,10 +152,10 @@ public:
             return;
         }
         const entry one = at->second;
+        release(one.in, [&](lane& in) { in.leave(number); });
         entries_.erase(at);
         bytes_ -= one.weight;
         parked_ -= one.state == spool_state::parked ? 1U : 0U;
-        change(one.in, [&](lane& in) { in.leave(number); });
     }
 
     /// Holds back an entry that waits, until `due`.
@@ -209,6 +226,7 @@ private:
         std::size_t held = 0;
         std::int64_t off_number = INT64_MIN;
         steady_time off_until{};
+        steady_time since = steady_time::min();  ///< no age is counted from before
 
         [[nodiscard]] bool is_held(std::int64_t number) const {
             return !parked.empty() && *parked.begin() < number;
@@ -238,6 +256,13 @@ private:
                 }
             }
         }
+    };
+
+    struct wait {
+        steady_time since;
+        std::int64_t head;
+
+        friend auto operator<=>(const wait&, const wait&) = default;
     };
 
     struct rest {
@@ -282,7 +307,7 @@ private:
 
     void move(std::int64_t number, spool_state to, following what_follows) {
         entry& one = entries_.at(number);
-        change(one.in, [&](lane& in) {
+        release(one.in, [&](lane& in) {
             in.leave(number);
             enter(in, number, to, what_follows);
         });
@@ -295,7 +320,9 @@ private:
     void change(const lane_name& name, F f) {
         lane& in = lanes_[name];
         if (const auto head = in.head()) {
-            ready_.erase(*head);
+            if (ready_.erase(*head) != 0) {
+                ages_.erase({since_of(in, *head), *head});
+            }
             if (resting_.erase(*head) != 0) {
                 dues_.erase({in.off_until, *head});
             }
@@ -309,11 +336,43 @@ private:
                 dues_.insert({in.off_until, *head});
             } else {
                 ready_.insert(*head);
+                ages_.insert({since_of(in, *head), *head});
             }
         }
         if (in.waiting.empty() && in.parked.empty()) {
             lanes_.erase(name);
         }
+    }
+
+    /// Changes a lane by taking something out of the way: if another entry waits for nothing but the
+    /// sink afterwards, its age begins.
+    template <class F>
+    void release(const lane_name& name, F f) {
+        const auto before = ready_in(name);
+        change(name, f);
+        const auto after = ready_in(name);
+        if (after && (!before || *after < *before)) {
+            let_go_.insert(name);
+            change(name, [this](lane& in) { in.since = now_; });
+        }
+    }
+    [[nodiscard]] std::optional<std::int64_t> ready_in(const lane_name& name) const {
+        const auto at = lanes_.find(name);
+        const auto head = at == lanes_.end() ? std::nullopt : at->second.head();
+        return head && at->second.is_off(*head) ? std::nullopt : head;
+    }
+    void begin_ages(steady_time now) {
+        now_ = now;
+        for (const auto& name : let_go_) {
+            if (lanes_.count(name) != 0) {
+                change(name, [now](lane& in) { in.since = now; });
+            }
+        }
+        let_go_.clear();
+    }
+    [[nodiscard]] steady_time since_of(const lane& in, std::int64_t number) const {
+        const steady_time added = entries_.at(number).since;
+        return added < in.since ? in.since : added;
     }
 
     spool_options options_;
@@ -322,7 +381,10 @@ private:
     std::map<lane_name, lane> lanes_;
     std::set<std::int64_t> ready_;    ///< first entries that are due
     std::set<std::int64_t> resting_;  ///< first entries that are put off
+    std::set<wait> ages_;
     std::set<rest> dues_;
+    std::set<lane_name> let_go_;  ///< whose age begins when the time is told
+    steady_time now_ = steady_time::min();
     std::uint64_t bytes_ = 0;
     std::uint64_t held_ = 0;
     std::uint64_t parked_ = 0;

@@ -7,22 +7,32 @@
 /// | --- | --- | --- | --- | --- |
 /// | accepted | removed | | goes on | up |
 /// | refused, permanent | parked, with the reason | yes | as `follow` says | up |
-/// | refused, transient | put off by backoff; parked at `max_attempts` | yes | waits | up |
+/// | refused, transient or unknown | put off by backoff; parked at `max_attempts` | yes | waits | up |
 /// | refused, unavailable | stays | no | waits | paused by backoff |
-/// | unknown | put off by backoff | no | waits | paused, after two in a row |
+/// | unknown | put off, twice as long as the last time | no | waits | paused, after two in a row |
+///
+/// These are the rules of `relay`: both ask `decide`.
 ///
 /// **Guarantees.** Of one key nothing is published behind an entry that was not accepted or parked.
 /// No entry is removed that was not accepted.
+///
+/// **Bounds.** A fixed size for each entry whose last publish got no answer.
 
 #include <sinew/core/backoff.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/following.hpp>
+#include <sinew/core/outbox.hpp>
+#include <sinew/core/put_off.hpp>
 #include <sinew/core/sink.hpp>
+#include <sinew/core/spool.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/publish/check_pauses.hpp>
 #include <sinew/publish/port_gate.hpp>
+#include <sinew/publish/relay_batch.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 
 namespace sinew {
 
@@ -63,29 +73,17 @@ inline void check(const drainer_options& options) {
             "drainer: options poll_interval, call_timeout, publish_timeout and step_time_max have "
             "to be above 0");
     }
+    detail::check_pauses("drainer", options.base, options.cap);
 }
-
-/// What to do with an entry.
-struct drain_verdict {
-    enum class act : std::uint8_t { remove, put_off, park, stay };
-
-    act what = act::remove;
-    duration delay{};  ///< where it is put off
-
-    friend constexpr bool operator==(const drain_verdict&, const drain_verdict&) = default;
-};
 
 /// Decides on entries, and knows how the sink is.
 class drain_plan {
 public:
     /// **On failure.** Throws `usage_error` for options that `check` refuses.
     drain_plan(const drainer_options& options, std::uint64_t seed)
-        : options_(options),
-          backoff_{options.base, options.cap},
-          seed_(seed),
-          gate_({options.base, options.cap}, seed) {
-        check(options_);
-    }
+        : options_((check(options), options)),
+          rules_{options.max_attempts, {options.base, options.cap}, seed},
+          gate_({options.base, options.cap}, seed) {}
 
     [[nodiscard]] const drainer_options& options() const noexcept { return options_; }
     /// Whether the sink may be asked, and if not, when.
@@ -98,56 +96,37 @@ public:
         return is_down() ? 1 : options_.batch_max;
     }
 
-    /// What follows an answer for an entry with so many counted failures before.
-    [[nodiscard]] drain_verdict decide(const publish_result& answer, std::int64_t number,
-                                       std::uint32_t attempts, steady_time now) {
-        using act = drain_verdict::act;
-        const bool unknown = answer.how() == publish_result::end::unknown;
-        if (answer.is_accepted()) {
-            heard();
-            return {act::remove, {}};
-        }
-        switch (unknown ? failure_class::unknown : answer.why().kind) {
-            case failure_class::permanent: heard(); return {act::park, {}};
-            case failure_class::transient:
-                heard();
-                return attempts + 1 >= options_.max_attempts
-                           ? drain_verdict{act::park, {}}
-                           : drain_verdict{act::put_off, delay(answer, number, attempts + 1)};
-            case failure_class::unavailable:
-                silent_ = 0;
-                gate_.close(now, answer.why().retry_after);
-                return {act::stay, {}};
-            case failure_class::unknown: break;
-        }
+    /// What follows an answer for an entry.
+    [[nodiscard]] relay_decision decide(const publish_result& answer, const spool_entry& entry,
+                                        moment now) {
+        outbox_entry tried;
+        tried.number = entry.number;
+        tried.attempts = entry.attempts;
         // An entry whose answers keep getting lost may be the cause itself: it waits alone.
-        if (++silent_ >= 2 || is_down()) {
-            gate_.close(now, answer.why().retry_after);
+        const auto last = waits_.find(entry.number);
+        if (last != waits_.end()) {
+            tried.waits = put_off_by(now.wall, last->second);
         }
-        return {act::put_off, delay(answer, number, attempts + silent_)};
+        auto out = sinew::decide(rules_, tried, answer, now.wall);
+        switch (out.sink) {
+            case sink_sign::up: gate_.answered(); break;
+            case sink_sign::silent: gate_.went_silent(now.steady); break;
+            case sink_sign::down: gate_.close(now.steady, answer.why().retry_after); break;
+            case sink_sign::none: break;
+        }
+        if (out.sink == sink_sign::silent) {
+            waits_[entry.number] = out.delay;
+        } else if (out.sink == sink_sign::up) {
+            waits_.erase(entry.number);
+        }
+        return out;
     }
 
 private:
-    void heard() noexcept {
-        silent_ = 0;
-        gate_.answered();
-    }
-
-    [[nodiscard]] duration delay(const publish_result& answer, std::int64_t number,
-                                 std::uint32_t attempt) const noexcept {
-        const duration own = backoff_(attempt, seed_ ^ static_cast<std::uint64_t>(number));
-        const auto asked = answer.why().retry_after;
-        if (!asked || *asked <= own) {
-            return own;
-        }
-        return *asked < port_gate::retry_after_max ? *asked : port_gate::retry_after_max;
-    }
-
     drainer_options options_;
-    decorrelated_jitter backoff_;
-    std::uint64_t seed_;
+    relay_rules rules_;
     port_gate gate_;
-    std::uint32_t silent_ = 0;  ///< publishes without an answer, in a row
+    std::map<std::int64_t, duration> waits_;  ///< the last wait of what got no answer
 };
 
 }  // namespace sinew

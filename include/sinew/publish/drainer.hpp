@@ -14,14 +14,18 @@
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
+#include <sinew/core/failure_note.hpp>
+#include <sinew/core/following.hpp>
 #include <sinew/core/outbox.hpp>
 #include <sinew/core/random.hpp>
 #include <sinew/core/run.hpp>
 #include <sinew/core/sink.hpp>
 #include <sinew/core/spool.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/publish/ask_sink.hpp>
 #include <sinew/publish/decoration.hpp>
 #include <sinew/publish/drain_plan.hpp>
+#include <sinew/publish/relay_batch.hpp>
 #include <sinew/publish/spool_observer.hpp>
 
 #include <cstddef>
@@ -47,8 +51,20 @@ struct drainer_counts {
 /// Drains a spool; models `driver`.
 ///
 /// **Example.** `sinew::drainer drain(spool, kafka); sinew::run(drain, stop);`
-template <spool Spool, sink Sink, spool_observer Observer = null_spool_observer>
+template <class Spool, class Sink, class Observer = null_spool_observer>
 class drainer {
+    // Not the concepts themselves: the compiler would list each of their parts.
+    static constexpr bool takes_from_spool = spool<Spool>;
+    static constexpr bool publishes_to_sink = sink<Sink>;
+    static constexpr bool is_observed = spool_observer<Observer>;
+    static_assert(takes_from_spool,
+                  "sinew: drainer takes a spool first, such as a sinew::sqlite::spool");
+    static_assert(publishes_to_sink,
+                  "sinew: drainer publishes to a sink: it needs publish(event_view, steady_time), "
+                  "which answers a publish_result");
+    static_assert(is_observed,
+                  "sinew: the observer of a drainer needs all the hooks of null_spool_observer");
+
 public:
     static_assert(tells_when_down<Sink>,
                   "sinew: a drainer has to publish to the broker's own sink; one that is spooled "
@@ -67,28 +83,33 @@ public:
 
     /// Publishes what is due, a batch at most; if there is nothing, waits for something to be put
     /// until `wait_until` at most. Answers whether anything was published or decided.
+    ///
+    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from the
+    /// spool. Other errors are counted, and the spool is asked again a while later. After a throw the
+    /// drainer can be stepped again.
     bool step(moment now, steady_time wait_until = steady_time::min()) {
-        started_ = measured(now.steady);
+        begin(now);
         if (spool_.is_open(now.steady) && remove_accepted(now.steady) &&
-            plan_.may_publish(now.steady) && publish_batch(now)) {
+            plan_.may_publish(at().steady) && publish_batch()) {
             return true;
         }
-        wait(now.steady, wait_until);
+        wait(at().steady, wait_until);
         return false;
     }
 
     /// When it has something to do without anybody's asking.
     [[nodiscard]] steady_time next_deadline() {
-        steady_time due = look_at_;
-        for (const steady_time pause : {plan_.resumes_at(), spool_.until()}) {
-            due = pause > due ? pause : due;
+        steady_time due = steady_time::min();  // to remove what was accepted needs no sink
+        if (accepted_.empty()) {
+            due = plan_.resumes_at() > look_at_ ? plan_.resumes_at() : look_at_;
         }
-        return due;
+        return spool_.until() > due ? spool_.until() : due;
     }
 
     /// Removes what was accepted; no batch is under way between steps. Answers true at once, or
     /// after `until` at the latest: what could not be removed by then is published again.
     bool shut_down(moment now, steady_time until) {
+        begin(now);
         return remove_accepted(now.steady) || now.steady >= until;
     }
 
@@ -102,22 +123,26 @@ public:
     [[nodiscard]] bool is_sink_down() const noexcept { return plan_.is_down(); }
 
 private:
-    [[nodiscard]] steady_time measured(steady_time now) const {
-        return stopwatch_ == nullptr ? now : stopwatch_();
+    void begin(moment now) {
+        begun_ = now;
+        started_ = stopwatch_ == nullptr ? now.steady : stopwatch_();
     }
-    /// A wall time by which notes are stamped.
-    [[nodiscard]] failure_note note_for(const spool_entry& one, const publish_result& answer,
-                                        moment now) const {
-        const auto& why = answer.why();
-        const bool unknown = answer.how() == publish_result::end::unknown;
-        return {now.wall, unknown ? failure_class::unknown : why.kind, one.attempts + 1, why.reason,
-                why.detail};
+    /// When the step began, moved on by what its calls have taken.
+    [[nodiscard]] moment at() const {
+        const duration took = stopwatch_ == nullptr ? duration::zero() : stopwatch_() - started_;
+        return took <= duration::zero()
+                   ? begun_
+                   : moment{later(begun_.steady, took),
+                            begun_.wall + std::chrono::duration_cast<wall_time::duration>(took)};
+    }
+    [[nodiscard]] bool is_over(steady_time now) const noexcept {
+        return stopwatch_ != nullptr && now >= later(begun_.steady, plan_.options().step_time_max);
     }
 
     /// Writes to the spool; answers false if it is not done. It is asked again a while later.
     template <class F>
     bool write(steady_time now, F f) {
-        const bool done = ask(now, f);
+        const bool done = call(now, f);
         if (done) {
             spool_.answered();
         }
@@ -126,12 +151,15 @@ private:
 
     /// Calls the spool. That it can be read does not say that it can be written.
     template <class F>
-    bool ask(steady_time now, F f) {
+    bool call(steady_time now, F f) {
         try {
             if (f()) {
                 return true;
             }
-        } catch (const unavailable_error&) {
+        } catch (const error& thrown) {
+            if (thrown.kind() == failure_class::permanent) {
+                throw;
+            }
         }
         ++counts_.spool_errors;
         spool_.close(now);
@@ -151,10 +179,8 @@ private:
         if (accepted_.empty()) {
             return true;
         }
-        const bool done = write(now, [&] {
-            return from_->remove(accepted_, later(now, plan_.options().call_timeout)) ==
-                   spool_change::done;
-        });
+        const bool done = write(
+            now, [&] { return from_->remove(accepted_, call_until(now)) == spool_change::done; });
         if (!done) {
             return false;
         }
@@ -164,24 +190,24 @@ private:
         return true;
     }
 
-    bool publish_batch(moment now) {
+    bool publish_batch() {
         const auto& options = plan_.options();
+        const steady_time now = at().steady;
         std::vector<spool_entry> batch;
-        const bool answered = ask(now.steady, [&] {
-            batch = from_->claim(now.steady, {plan_.batch_max(), options.batch_bytes_max},
-                                 later(now.steady, options.call_timeout));
+        const bool answered = call(now, [&] {
+            batch =
+                from_->claim(now, {plan_.batch_max(), options.batch_bytes_max}, call_until(now));
             return true;
         });
         if (!answered) {
             return false;
         }
-        look_at_ = later(now.steady, batch.empty() ? options.poll_interval : duration::zero());
+        look_at_ = later(now, batch.empty() ? options.poll_interval : duration::zero());
         busy_ = busy_ || !batch.empty();
         std::set<std::string_view> closed;
         for (const auto& one : batch) {
-            const moment then = at(now);
-            if (!plan_.may_publish(then.steady) || !spool_.is_open(then.steady) ||
-                is_over(then.steady)) {
+            const steady_time then = at().steady;
+            if (!plan_.may_publish(then) || !spool_.is_open(then) || is_over(then)) {
                 break;
             }
             const std::string_view key = one.what.partitionkey;
@@ -192,51 +218,52 @@ private:
                 closed.insert(key);
             }
         }
-        if (remove_accepted(measured(now.steady))) {
+        if (remove_accepted(at().steady)) {
             tell_if_drained();
         }
         return !batch.empty();
     }
 
     /// Publishes one entry, and does what follows; whether its key may go on in this batch.
-    bool publish(const spool_entry& one, moment now) {
+    bool publish(const spool_entry& one, steady_time now) {
         const bool was_down = plan_.is_down();
-        const auto answer =
-            to_->publish(one.what.view(), later(now.steady, plan_.options().publish_timeout));
-        const moment then = at(now);
-        const auto verdict = plan_.decide(answer, one.number, one.attempts, then.steady);
+        const auto answer = ask(*to_, one.what.view(), later(now, plan_.options().publish_timeout));
+        const moment then = at();
+        const auto decided = plan_.decide(answer, one, then);
         tell_of_sink(was_down, answer, then.steady);
         auto told = detail::note_of(one.what.view(), answer.why());
-        told.attempts = one.attempts + 1;
-        switch (verdict.what) {
-            case drain_verdict::act::remove:
+        told.kind = decided.note.kind;
+        told.attempts = decided.note.attempt;
+        switch (decided.fate) {
+            case entry_fate::mark:
                 accepted_.push_back(one.number);
                 ++counts_.published;
                 observer_.on_published(detail::note_of(one.what.view()));
                 return true;
-            case drain_verdict::act::put_off:
-                told.retry_in = verdict.delay;
-                put_off(one, note_for(one, answer, then), verdict.delay, then.steady);
-                observer_.on_put_off(told);
+            case entry_fate::put_off:
+                if (put_off(one, decided, then.steady)) {
+                    told.retry_in = decided.delay;
+                    observer_.on_put_off(told);
+                }
                 return false;
-            case drain_verdict::act::park:
-                if (park(one, note_for(one, answer, then), then.steady)) {
+            case entry_fate::park:
+                if (park(one, decided.note, then.steady)) {
                     observer_.on_parked(told);
                     return plan_.options().follow == following::pass;
                 }
                 return false;
-            case drain_verdict::act::stay: break;
+            case entry_fate::leave: break;
         }
         return false;
     }
 
-    void put_off(const spool_entry& one, const failure_note& note, duration delay,
-                 steady_time now) {
-        write(now, [&] {
-            return from_->put_off(one.number, note, later(now, delay), call_until(now)) ==
-                   spool_change::done;
+    bool put_off(const spool_entry& one, const relay_decision& decided, steady_time now) {
+        const bool done = write(now, [&] {
+            return from_->put_off(one.number, decided.note, later(now, decided.delay),
+                                  call_until(now)) == spool_change::done;
         });
-        ++counts_.put_off;
+        counts_.put_off += done ? 1U : 0U;
+        return done;
     }
     bool park(const spool_entry& one, const failure_note& note, steady_time now) {
         const bool done = write(now, [&] {
@@ -271,17 +298,6 @@ private:
     [[nodiscard]] steady_time call_until(steady_time now) const noexcept {
         return later(now, plan_.options().call_timeout);
     }
-    /// `now`, moved on by what the calls of this step have taken.
-    [[nodiscard]] moment at(moment now) const {
-        const duration took = measured(now.steady) - started_;
-        return took <= duration::zero()
-                   ? now
-                   : moment{later(now.steady, took),
-                            now.wall + std::chrono::duration_cast<wall_time::duration>(took)};
-    }
-    [[nodiscard]] bool is_over(steady_time now) const noexcept {
-        return stopwatch_ != nullptr && now >= later(started_, plan_.options().step_time_max);
-    }
 
     Spool* from_;
     Sink* to_;
@@ -292,7 +308,8 @@ private:
     std::vector<std::int64_t> accepted_;  ///< published, and perhaps still in the spool
     bool busy_ = false;                   ///< something was there since it was drained last
     steady_time look_at_ = steady_time::min();
-    steady_time started_{};
+    moment begun_{};         ///< when the step began
+    steady_time started_{};  ///< what the stopwatch showed then
     steady_time (*stopwatch_)() = nullptr;
 };
 

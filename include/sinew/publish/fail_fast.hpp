@@ -18,6 +18,8 @@
 #include <sinew/core/random.hpp>
 #include <sinew/core/sink.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/publish/ask_sink.hpp>
+#include <sinew/publish/check_pauses.hpp>
 #include <sinew/publish/decoration.hpp>
 #include <sinew/publish/port_gate.hpp>
 
@@ -38,8 +40,16 @@ struct fail_fast_options {
 };
 
 /// A sink that answers soon; models `sink`. One thread at a time.
-template <sink Sink, clock Clock = machine_clock>
+template <class Sink, class Clock = machine_clock>
 class fail_fast {
+    // Not the concepts themselves: the compiler would list each of their parts.
+    static constexpr bool publishes_to_sink = sink<Sink>;
+    static constexpr bool has_clock = clock<Clock>;
+    static_assert(publishes_to_sink,
+                  "sinew: fail_fast stands around a sink: it needs publish(event_view, "
+                  "steady_time), which answers a publish_result");
+    static_assert(has_clock, "sinew: the clock of fail_fast needs now(), which answers a moment");
+
 public:
     static_assert(tells_when_down<Sink>,
                   "sinew: a sink that is spooled, or has a fallback, never says that its broker is "
@@ -53,13 +63,9 @@ public:
     /// **On failure.** Throws `usage_error` for an option that is out of its range.
     explicit fail_fast(Sink& to, const fail_fast_options& options = {}, Clock clock = {})
         : to_(&to),
-          timeout_(options.publish_timeout),
+          timeout_(checked(options).publish_timeout),
           clock_(std::move(clock)),
-          gate_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed) {
-        if (timeout_ <= duration::zero()) {
-            throw usage_error("fail_fast: option publish_timeout has to be above 0");
-        }
-    }
+          gate_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed) {}
 
     publish_result publish(const event_view& e, steady_time until) {
         const steady_time now = clock_.now().steady;
@@ -69,7 +75,7 @@ public:
                                             gate_.until() - now});
         }
         const steady_time soon = later(now, timeout_);
-        auto answer = to_->publish(e, soon < until ? soon : until);
+        auto answer = ask(*to_, e, soon < until ? soon : until);
         const bool is_down = answer.how() == publish_result::end::unknown ||
                              (answer.how() == publish_result::end::refused &&
                               answer.why().kind == failure_class::unavailable);
@@ -82,6 +88,14 @@ public:
     }
 
 private:
+    [[nodiscard]] static const fail_fast_options& checked(const fail_fast_options& options) {
+        if (options.publish_timeout <= duration::zero()) {
+            throw usage_error("fail_fast: option publish_timeout has to be above 0");
+        }
+        detail::check_pauses("fail_fast", options.base, options.cap);
+        return options;
+    }
+
     Sink* to_;
     duration timeout_;
     Clock clock_;

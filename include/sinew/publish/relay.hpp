@@ -19,8 +19,8 @@
 /// most `batch_max` entries of it.
 /// **Order.** Of one key, readers see for the first time in order what they see, also while relays
 /// come, go and fail. Only what is parked with `following::pass` comes out of order.
-/// **Bounds.** One batch per shard that is held. A step lasts for `step_time_max` and one call to
-/// the sink or the outbox.
+/// **Bounds.** One batch per shard that is held. A step lasts for `step_time_max` and two calls, one
+/// of which renews a lease; what it has no time for is done by the next one.
 
 #include <sinew/core/run.hpp>
 #include <sinew/publish/relay_state.hpp>
@@ -64,25 +64,15 @@ public:
     /// outbox. After a throw the relay can be stepped again.
     bool step(moment now, steady_time wait_until = steady_time::min()) {
         auto& s = state_;
-        s.now = now;
+        s.begin(now, never, never);
+        s.step_ends = later(s.clock(), s.options.step_time_max);
         s.sweep();
-        const steady_time step_ends = later(s.clock(), s.options.step_time_max);
+        s.begin_claims();
         bool busy = false;
         if (s.store_is_open()) {
             detail::beat(s);
-            for (auto& w : s.works) {
-                if (w.has_unwritten() && s.store_is_open()) {
-                    detail::settle(s, w);
-                    busy = true;
-                }
-            }
-            s.sweep();
-            busy |= detail::balance_shares(s);
-            s.sweep();
-            busy |= serve_in_turn(step_ends);
-            busy |= purge();
-            report_lag();
-            s.sweep();
+            s.has_called = false;
+            busy = do_parts();
         }
         return busy || wait(wait_until);
     }
@@ -101,7 +91,8 @@ public:
             if (w.has_unwritten()) {
                 take(steady_time::min());
             }
-            const steady_time at = w.is_busy() ? steady_time::min() : w.next_claim;
+            const bool at_once = w.is_busy() || (s.claims_anew && !w.is_fresh);
+            const steady_time at = at_once ? steady_time::min() : w.next_claim;
             take(at < sink_opens ? sink_opens : at);
         }
         const steady_time opens = s.store_gate.until();
@@ -114,7 +105,9 @@ public:
     /// published again by whoever takes the shard.
     bool shut_down(moment now, steady_time until) {
         auto& s = state_;
-        s.now = now;
+        s.begin(now, until, until);
+        s.moves.reset();
+        s.look_at = 0;
         s.sweep();
         bool written = true;
         for (auto& w : s.works) {
@@ -128,9 +121,8 @@ public:
         }
         bool reached = true;
         for (auto& w : s.works) {
-            const steady_time by = later(s.clock(), s.options.call_timeout);
             if (!w.gone && reached && s.clock() < until) {
-                reached = detail::give_back(s, w, "shut_down", by < until ? by : until);
+                reached = detail::give_back(s, w, "shut_down", s.next_call_ends());
             }
             s.forget(w);
         }
@@ -140,15 +132,23 @@ public:
         return true;
     }
 
-    /// Nothing is under way: all that was written down is, and the last claims brought nothing, also
-    /// of what this relay had put off.
-    [[nodiscard]] bool is_idle() const {
-        for (const auto& w : state_.works) {
-            if (w.has_unwritten() || w.is_busy() || w.rests_from < w.retries_at) {
-                return false;
-            }
+    /// Nothing is under way: all that was to be written down is, and each shard was just claimed and
+    /// brought nothing, also of what this relay had put off.
+    ///
+    /// What is added between two claims shows at the second one, so an old claim tells nothing. One
+    /// counts until the next step begins, and asking lets the next steps claim once more, without
+    /// waiting for `poll_interval`: who asks and steps by turns, as `drain` does, hears of a rest
+    /// only if nothing was there after the first question.
+    [[nodiscard]] bool is_idle() {
+        auto& s = state_;
+        bool at_rest = s.next_look != steady_time::min();
+        bool fresh = true;
+        for (const auto& w : s.works) {
+            at_rest &= !w.has_unwritten() && !w.is_busy() && w.rests_from >= w.retries_at;
+            fresh &= w.is_fresh;
         }
-        return state_.next_look != steady_time::min();
+        s.claims_anew = at_rest && !fresh;
+        return at_rest && fresh;
     }
 
     /// Gives the clock of which `now` is a reading, for use within a step: publishing takes time.
@@ -169,19 +169,61 @@ public:
 private:
     using state_type = detail::relay_state<Outbox, Sink, Observer>;
 
-    /// Each shard gets its turn; the next step begins with the one behind the last that had its.
-    bool serve_in_turn(steady_time step_ends) {
+    /// Does one part of the work after the other. If the time is up behind one of them, the next step
+    /// begins with the one after it, so that each has its turn, however slow another is.
+    bool do_parts() {
+        constexpr std::size_t parts = 5;
         auto& s = state_;
-        const std::size_t size = s.works.size();
         bool busy = false;
-        for (std::size_t i = 0; i < size && (i == 0 || s.clock() < step_ends); ++i) {
-            s.turn = (s.turn + 1) % size;
-            busy |= detail::serve(s, s.works[s.turn], step_ends);
+        for (std::size_t i = std::exchange(s.part, 0), left = parts; left != 0; --left) {
+            busy |= do_part(i);
+            s.sweep();
+            i = (i + 1) % parts;
+            if (!s.may_call()) {
+                s.part = i;
+                break;
+            }
         }
         return busy;
     }
 
-    /// Forgets old entries, a bite at a time.
+    bool do_part(std::size_t part) {
+        switch (part) {
+            case 0: return settle_all();
+            case 1: return detail::balance_shares(state_);
+            case 2: return serve_in_turn();
+            case 3: return purge();
+            default: report_lag(); return false;
+        }
+    }
+
+    /// Writes down what earlier steps could not.
+    bool settle_all() {
+        auto& s = state_;
+        bool busy = false;
+        for (auto& w : s.works) {
+            if (w.has_unwritten() && s.store_is_open() && s.may_call()) {
+                detail::settle(s, w);
+                busy = true;
+            }
+        }
+        return busy;
+    }
+
+    /// Each shard gets its turn; the next step begins with the one behind the last that had its.
+    bool serve_in_turn() {
+        auto& s = state_;
+        const std::size_t size = s.works.size();
+        bool busy = false;
+        for (std::size_t i = 0; i < size && s.may_call(); ++i) {
+            s.turn = (s.turn + 1) % size;
+            busy |= detail::serve(s, s.works[s.turn]);
+        }
+        return busy;
+    }
+
+    /// Forgets old entries, a bite at a time. One that fails waits for its next time as if it had
+    /// not: what is published does not wait for it.
     bool purge() {
         auto& s = state_;
         const steady_time at = s.clock();
@@ -191,15 +233,20 @@ private:
         if (at < *s.next_purge || !s.store_gate.is_open(at)) {
             return false;
         }
+        // By the time at which the step began: what is kept a little longer does no harm.
         const auto older_than =
             s.now.wall - std::chrono::duration_cast<wall_time::duration>(s.options.retention);
-        const auto gone = s.ask(
+        s.next_purge = later(at, s.options.purge_interval);
+        const auto gone = s.ask_aside(
             [&](steady_time until) { return s.box.purge(older_than, s.options.purge_max, until); });
         if (!gone) {
+            s.next_purge = later(s.clock(), s.options.purge_interval);
+            ++s.counts.purges_failed;
             return false;
         }
-        const bool more = *gone >= s.options.purge_max;
-        s.next_purge = more ? at : later(at, s.options.purge_interval);
+        if (*gone >= s.options.purge_max) {
+            s.next_purge = at;
+        }
         s.counts.purged += *gone;
         if (*gone != 0) {
             s.tell([&](auto& o) { o.on_purged({s.options.owner, *gone}); });
@@ -214,11 +261,10 @@ private:
             if ((s.next_lag && at < *s.next_lag) || !s.store_gate.is_open(at)) {
                 return;
             }
-            const auto lag = s.ask([&](steady_time until) { return s.box.lag(until); });
+            s.next_lag = later(at, s.options.lag_interval);
+            const auto lag = s.ask_aside([&](steady_time until) { return s.box.lag(until); });
             if (lag) {
-                s.next_lag = later(at, s.options.lag_interval);
-                s.observer.on_lag(
-                    {s.options.owner, lag->waiting, lag->parked, lag->age(s.now.wall)});
+                s.observer.on_lag({s.options.owner, lag->waiting, lag->parked, lag->age(s.wall())});
             }
         }
     }

@@ -8,6 +8,8 @@
 
 #include <sinew/publish/relay_state.hpp>
 
+#include <utility>
+
 namespace sinew::detail {
 
 /// When the first of the leases is to be renewed.
@@ -22,18 +24,20 @@ void plan_beat(State& s) {
     }
 }
 
-/// Renews the leases that are due. Also called while a long batch is under way.
+/// Renews the leases that are due, as far as the step has time for it, but one at least. Also called
+/// while a long batch is under way.
 template <class State>
 void beat(State& s) {
     if (s.clock() < s.next_beat) {
         return;
     }
+    bool first = true;
     for (auto& w : s.works) {
         const steady_time sent = s.clock();
         if (w.gone || sent < later(s.balance.sent(w.shard), s.options.heartbeat)) {
             continue;
         }
-        if (!s.store_gate.is_open(sent)) {
+        if (!s.store_gate.is_open(sent) || !(std::exchange(first, false) || s.has_time())) {
             break;
         }
         const shard_lease lease = s.balance.lease(w.shard);
@@ -47,19 +51,28 @@ void beat(State& s) {
     plan_beat(s);
 }
 
-/// Looks at all shards that others may hold. Answers whether it saw all of them.
+/// Looks at all shards that others may hold, in as many steps as that takes. Answers whether it has
+/// seen all of them.
 template <class State>
 [[nodiscard]] bool look_at_all(State& s) {
-    for (shard_id shard = 0; shard < s.balance.shards(); ++shard) {
+    while (s.look_at < s.balance.shards()) {
+        if (!s.may_call()) {
+            return false;
+        }
+        const shard_id shard = s.look_at++;
         if (!s.balance.is_held(shard)) {
             const auto seen = s.ask([&](steady_time until) { return s.box.holder(shard, until); });
             if (!seen) {
+                s.look_at = 0;
                 return false;
             }
             s.balance.saw(*seen, s.clock());
         }
-        beat(s);
+        if (s.has_time()) {
+            beat(s);
+        }
     }
+    s.look_at = 0;
     return true;
 }
 
@@ -94,34 +107,49 @@ bool give_back(State& s, shard_work& w, std::string_view reason, steady_time unt
     return answer.has_value();
 }
 
-/// Looks at the leases and balances the shares, if it is time. Answers whether shards came or went.
+/// Takes and releases what was decided, as far as the step has time for it.
 template <class State>
-bool balance_shares(State& s) {
-    if (s.clock() < s.next_look || !s.store_is_open() || !look_at_all(s)) {
-        return false;
-    }
-    const shard_moves moves = s.balance.plan();
+void move_shards(State& s, shard_moves& moves) {
     s.works.reserve(s.works.size() + moves.take.size());
-    for (const auto& wanted : moves.take) {
-        if (s.store_is_open()) {
-            take(s, wanted);
-        }
+    while (!moves.take.empty() && s.store_is_open() && s.may_call()) {
+        const shard_to_take wanted = std::move(moves.take.front());
+        moves.take.erase(moves.take.begin());
+        take(s, wanted);
     }
-    for (auto& w : s.works) {
-        for (const shard_id shard : moves.release) {
-            if (w.shard == shard && !w.gone && !w.has_unwritten() && s.store_is_open()) {
-                give_back(s, w, "share", later(s.clock(), s.options.call_timeout));
+    while (!moves.release.empty() && s.store_is_open() && s.may_call()) {
+        const shard_id shard = moves.release.back();
+        moves.release.pop_back();
+        for (auto& w : s.works) {
+            if (w.shard == shard && !w.gone && !w.has_unwritten()) {
+                give_back(s, w, "share", s.next_call_ends());
             }
         }
     }
+}
+
+/// Looks at the leases and balances the shares, if it is time. Answers whether shards came or went.
+template <class State>
+bool balance_shares(State& s) {
+    if (!s.moves) {
+        if (s.clock() < s.next_look || !s.store_is_open() || !look_at_all(s)) {
+            return false;
+        }
+        s.moves = s.balance.plan();
+    }
+    const bool moved = !s.moves->take.empty() || !s.moves->release.empty();
+    move_shards(s, *s.moves);
+    if (s.store_is_open() && !(s.moves->take.empty() && s.moves->release.empty())) {
+        return moved;  // the next step goes on
+    }
     constexpr int sooner = 10;  // while the shares are still moving
     const duration pause =
-        moves.settled ? s.options.look_interval : s.options.look_interval / sooner;
+        s.moves->settled ? s.options.look_interval : s.options.look_interval / sooner;
+    s.moves.reset();
     const steady_time at = later(s.clock(), pause);
     const steady_time expiry = s.balance.next_expiry();
     s.next_look = expiry < at ? expiry : at;
     plan_beat(s);
-    return !moves.take.empty() || !moves.release.empty();
+    return moved;
 }
 
 }  // namespace sinew::detail

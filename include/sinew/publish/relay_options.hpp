@@ -68,7 +68,7 @@ inline void check_relay_spans(const relay_options& o) {
     check_relay_number(o.base >= backoff_floor, "base has to be at least 1 ms");
     check_relay_number(o.cap >= o.base, "cap is below base");
     check_relay_number(o.lease > none, "lease has to be above 0");
-    check_relay_number(o.heartbeat > none, "heartbeat has to be above 0");
+    check_relay_number(o.heartbeat >= backoff_floor, "heartbeat has to be at least 1 ms");
     check_relay_number(
         o.heartbeat < o.lease / 2,
         "heartbeat has to be below half of lease, so that one renewal may be missed");
@@ -124,7 +124,9 @@ struct relay_counts {
     std::uint64_t store_pauses = 0;
     std::uint64_t marks_stale = 0;    ///< entries accepted whose lease had ended
     std::uint64_t marks_unknown = 0;  ///< marks without an answer; they are repeated
+    std::uint64_t marks_refused = 0;  ///< marks that the outbox did not take; they are repeated
     std::uint64_t purged = 0;
+    std::uint64_t purges_failed = 0;  ///< purges without success; they are tried again
     std::uint64_t leases_taken = 0;
     std::uint64_t leases_lost = 0;  ///< to another relay
     std::uint64_t leases_released = 0;

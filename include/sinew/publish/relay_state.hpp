@@ -43,6 +43,7 @@ struct shard_work {
     steady_time next_claim = steady_time::min();
     steady_time rests_from = never;               ///< since when a claim brings nothing
     steady_time retries_at = steady_time::min();  ///< when the last of those put off is due
+    bool is_fresh = false;                        ///< a claim brought nothing, and that counts
     bool gone = false;                            ///< its lease has ended: to be forgotten
 
     [[nodiscard]] bool has_unwritten() const noexcept {
@@ -112,6 +113,34 @@ struct relay_state {
     steady_time next_look = steady_time::min();
     std::optional<steady_time> next_purge{};  ///< nothing before the first step
     std::optional<steady_time> next_lag{};
+    shard_id look_at = 0;                ///< where a look goes on
+    std::optional<shard_moves> moves{};  ///< what is left of them
+    bool claims_anew = false;            ///< somebody asked whether it is idle
+    std::size_t part = 0;                ///< with which of its parts the next step begins
+    steady_time step_ends = never;       ///< what comes later waits for the next step
+    steady_time calls_end = never;       ///< when each call has to be back
+    bool has_called = false;             ///< in this step
+
+    /// Bounds what follows: calls are begun until `step_ends`, at least one, and end at `calls_end`.
+    void begin(moment at, steady_time ends, steady_time calls) {
+        now = at;
+        step_ends = ends;
+        calls_end = calls;
+        has_called = false;
+    }
+    /// Forgets of the claims so far that they brought nothing, unless a round of them is under way.
+    void begin_claims() noexcept {
+        bool all = true;
+        for (const auto& w : works) {
+            all &= w.is_fresh;
+        }
+        claims_anew &= !all;
+        for (auto& w : works) {
+            w.is_fresh &= claims_anew;
+        }
+    }
+    [[nodiscard]] bool has_time() const { return clock() < step_ends; }
+    [[nodiscard]] bool may_call() const { return !has_called || has_time(); }
 
     /// The time; without a stopwatch it stands still within a step.
     [[nodiscard]] steady_time clock() const {
@@ -120,6 +149,10 @@ struct relay_state {
         }
         const steady_time at = stopwatch();
         return at < now.steady ? now.steady : at;
+    }
+    /// The time of the wall, also within a step.
+    [[nodiscard]] wall_time wall() const {
+        return now.wall + std::chrono::duration_cast<wall_time::duration>(clock() - now.steady);
     }
 
     [[nodiscard]] bool store_is_open() const { return store_gate.is_open(clock()); }
@@ -154,6 +187,7 @@ struct relay_state {
     /// **On failure.** Throws what no waiting can mend.
     template <class F>
     [[nodiscard]] auto ask(F call, steady_time until) -> std::optional<decltype(call(until))> {
+        has_called = true;
         try {
             auto answer = call(until);
             if constexpr (std::same_as<decltype(answer), fenced_result>) {
@@ -178,7 +212,28 @@ struct relay_state {
     }
     template <class F>
     [[nodiscard]] auto ask(F call) {
-        return ask(std::move(call), later(clock(), options.call_timeout));
+        return ask(std::move(call), next_call_ends());
+    }
+
+    /// Asks the outbox for what publishing does not need: a failure says nothing of the outbox.
+    ///
+    /// **On failure.** Throws what no waiting can mend.
+    template <class F>
+    [[nodiscard]] auto ask_aside(F call) -> std::optional<decltype(call(never))> {
+        has_called = true;
+        try {
+            return call(next_call_ends());
+        } catch (const error& why) {
+            if (why.kind() == failure_class::permanent) {
+                throw;
+            }
+            return std::nullopt;
+        }
+    }
+
+    [[nodiscard]] steady_time next_call_ends() const {
+        const steady_time by = later(clock(), options.call_timeout);
+        return by < calls_end ? by : calls_end;
     }
 
     /// The shard belongs to another relay now: nothing is written for it any more.
@@ -191,6 +246,7 @@ struct relay_state {
         tell([&](auto& o) { o.on_lease_lost(lease_note(w.shard, "stale")); });
         forget(w);
         next_look = steady_time::min();
+        look_at = 0;
     }
 
     void forget(shard_work& w) noexcept {

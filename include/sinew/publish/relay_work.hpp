@@ -8,6 +8,7 @@
 /// off or parked is written at most once, as a repetition might count an attempt twice: if it got
 /// lost, the entry is published again, and fails again.
 
+#include <sinew/publish/ask_sink.hpp>
 #include <sinew/publish/relay_leases.hpp>
 #include <sinew/publish/relay_state.hpp>
 
@@ -24,7 +25,7 @@ template <class State>
             entry.what.source,
             entry.what.type,
             entry.attempts,
-            wall_between(entry.added, s.now.wall)};
+            wall_between(entry.added, s.wall())};
 }
 
 /// Writes down what the sink accepted.
@@ -32,12 +33,14 @@ template <class State>
 void write_marks(State& s, shard_work& w) {
     const shard_lease& lease = s.balance.lease(w.shard);
     const auto answer = s.ask(
-        [&](steady_time until) { return s.box.mark_published(lease, w.marks, s.now.wall, until); });
+        [&](steady_time until) { return s.box.mark_published(lease, w.marks, s.wall(), until); });
     if (answer == fenced_result::done) {
         s.counts.marked += w.marks.size();
         w.marks.clear();
     } else if (answer == fenced_result::stale) {
         s.lose(w);
+    } else if (!answer) {
+        ++s.counts.marks_refused;
     } else {
         ++s.counts.marks_unknown;
     }
@@ -68,24 +71,29 @@ void write_refusal(State& s, shard_work& w, const relay_refusal& one) {
         s.tell([&](auto& o) { o.on_parked(note); });
     } else {
         ++s.counts.put_off;
-        note.retry_in = one.what.delay;
-        const auto at = later(s.clock(), one.what.delay);
+        const duration ago = wall_between(one.what.note.at, s.wall());
+        const duration left = ago < one.what.delay ? one.what.delay - ago : duration::zero();
+        note.retry_in = left;
+        const auto at = later(s.clock(), left);
         w.retries_at = w.retries_at < at ? at : w.retries_at;
         s.tell([&](auto& o) { o.on_put_off(note); });
     }
 }
 
-/// Writes down what became of the batch so far. Answers whether all of it is written.
+/// Writes down what became of the batch so far, as far as the step has time for it. Answers whether
+/// all of it is written.
 template <class State>
 bool settle(State& s, shard_work& w) {
-    if (!w.marks.empty() && s.store_is_open()) {
+    if (!w.marks.empty() && s.store_is_open() && s.may_call()) {
         write_marks(s, w);
     }
-    while (!w.refusals.empty() && s.store_is_open()) {
+    while (!w.refusals.empty() && s.store_is_open() && s.may_call()) {
         const relay_refusal one = std::move(w.refusals.back());
         w.refusals.pop_back();
         write_refusal(s, w, one);
-        beat(s);
+        if (s.has_time()) {
+            beat(s);
+        }
     }
     return !w.gone && !w.has_unwritten();
 }
@@ -93,14 +101,15 @@ bool settle(State& s, shard_work& w) {
 /// Claims the next entries. Answers whether there are any.
 template <class State>
 bool claim(State& s, shard_work& w) {
-    if (!w.is_busy() && s.clock() < w.next_claim) {
+    const bool is_due = s.clock() >= w.next_claim || (s.claims_anew && !w.is_fresh);
+    if (!s.may_call() || !(w.is_busy() || is_due)) {
         return false;
     }
     const shard_lease& lease = s.balance.lease(w.shard);
     const claim_limits limits{s.options.batch_max, s.options.batch_bytes_max};
     const steady_time sent = s.clock();
     auto answer =
-        s.ask([&](steady_time until) { return s.box.claim(lease, s.now.wall, limits, until); });
+        s.ask([&](steady_time until) { return s.box.claim(lease, s.wall(), limits, until); });
     if (!answer) {
         return false;
     }
@@ -110,7 +119,8 @@ bool claim(State& s, shard_work& w) {
     }
     w.next_claim = later(sent, s.options.poll_interval);
     w.rests_from = (*answer)->empty() ? sent : never;
-    if ((*answer)->empty()) {
+    w.is_fresh = (*answer)->empty();
+    if (w.is_fresh) {
         w.batch = {};
         return false;
     }
@@ -148,7 +158,7 @@ template <class State>
 [[nodiscard]] sink_sign take_answer(State& s, shard_work& w, std::size_t index,
                                     const publish_result& answer) {
     const outbox_entry& entry = w.batch[index];
-    relay_decision what = w.batch.answer(s.rules, index, answer, s.now.wall);
+    relay_decision what = w.batch.answer(s.rules, index, answer, s.wall());
     const sink_sign sign = what.sink;
     if (what.fate == entry_fate::mark) {
         w.marks.push_back(entry.number);
@@ -167,16 +177,13 @@ template <class State>
 template <class State>
 void take_answers(State& s, shard_work& w, const std::vector<std::size_t>& picked,
                   const std::vector<publish_result>& answers) {
-    const auto missing =
-        publish_result::unknown({failure_class::unknown, "no_answer", {}, std::nullopt});
     const failure* down = nullptr;
     for (std::size_t i = 0; i < picked.size(); ++i) {
-        const publish_result& answer = i < answers.size() ? answers[i] : missing;
-        const sink_sign sign = take_answer(s, w, picked[i], answer);
+        const sink_sign sign = take_answer(s, w, picked[i], answers[i]);
         if (sign == sink_sign::down) {
-            down = &answer.why();
+            down = &answers[i].why();
         } else {
-            heed_sink(s, sign, answer.why());
+            heed_sink(s, sign, answers[i].why());
         }
     }
     if (down != nullptr) {
@@ -187,6 +194,7 @@ void take_answers(State& s, shard_work& w, const std::vector<std::size_t>& picke
 /// Publishes the picked entries, one of them or, if the sink can, several in one call.
 template <class State>
 void publish(State& s, shard_work& w, const std::vector<std::size_t>& picked, steady_time until) {
+    s.has_called = true;
     if constexpr (State::publishes_batches) {
         if (picked.size() > 1) {
             std::vector<event_view> events;
@@ -195,23 +203,25 @@ void publish(State& s, shard_work& w, const std::vector<std::size_t>& picked, st
                 events.push_back(w.batch[index].what.view());
             }
             take_answers(s, w, picked,
-                         s.to->publish_batch(std::span<const event_view>(events), until));
+                         sinew::ask(*s.to, std::span<const event_view>(events), until));
             return;
         }
     }
-    const publish_result answer = s.to->publish(w.batch[picked.front()].what.view(), until);
+    const publish_result answer = sinew::ask(*s.to, w.batch[picked.front()].what.view(), until);
     heed_sink(s, take_answer(s, w, picked.front(), answer), answer.why());
 }
 
 /// Publishes of the batch what can be published now: until the sink or the lease forbids it, or the
 /// step has lasted long enough.
 template <class State>
-void publish_batch_of(State& s, shard_work& w, steady_time step_ends) {
-    for (bool first = true; !w.batch.is_over(); first = false) {
-        beat(s);
+void publish_batch_of(State& s, shard_work& w) {
+    while (!w.batch.is_over()) {
+        if (s.has_time()) {
+            beat(s);
+        }
         const steady_time at = s.clock();
         const steady_time valid = s.balance.valid_until(w.shard);
-        if (w.gone || at >= valid || !s.sink_gate.is_open(at) || (!first && at >= step_ends)) {
+        if (w.gone || at >= valid || !s.sink_gate.is_open(at) || !s.may_call()) {
             return;
         }
         const bool several = State::publishes_batches && !s.sink_gate.is_probing();
@@ -222,7 +232,7 @@ void publish_batch_of(State& s, shard_work& w, steady_time step_ends) {
                 publish(s, w, picked, until < valid ? until : valid);
             }
         } catch (...) {
-            w.batch.end();  // what was picked has no answer: nothing may overtake it
+            w.batch.end();  // what was picked may have no answer: nothing may overtake it
             throw;
         }
     }
@@ -230,7 +240,7 @@ void publish_batch_of(State& s, shard_work& w, steady_time step_ends) {
 
 /// Does in one shard what can be done now. Answers whether anything happened.
 template <class State>
-bool serve(State& s, shard_work& w, steady_time step_ends) {
+bool serve(State& s, shard_work& w) {
     const steady_time at = s.clock();
     if (w.gone || w.has_unwritten() || !s.store_gate.is_open(at) || !s.sink_gate.is_open(at) ||
         at >= s.balance.valid_until(w.shard)) {
@@ -239,7 +249,7 @@ bool serve(State& s, shard_work& w, steady_time step_ends) {
     if (w.batch.is_over() && !claim(s, w)) {
         return false;
     }
-    publish_batch_of(s, w, step_ends);
+    publish_batch_of(s, w);
     settle(s, w);
     return true;
 }

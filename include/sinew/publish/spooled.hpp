@@ -17,7 +17,9 @@
 /// spooled or live: once one of a key is in the spool, its next ones go there too, until the last of
 /// them is published. After the sink was found down, publishes do not wait for its time-out: they go
 /// to the spool at once, and now and then one tries the sink. An answer is `refused` only if the
-/// event is nowhere: after an attempt without an answer it is `unknown` instead.
+/// event is nowhere: after an attempt without an answer it is `unknown` instead. Only what the broker
+/// refuses for good is refused as permanent: an event that is too large for the spool alone is refused
+/// as unavailable, because the broker may take it later.
 ///
 /// **What `accepted` means here.** The event is durable on this machine and will be published, also
 /// after a crash of this process, as soon as a drainer runs and the broker is back. It is not yet
@@ -29,6 +31,8 @@
 #include <sinew/core/sink.hpp>
 #include <sinew/core/spool.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/publish/ask_sink.hpp>
+#include <sinew/publish/check_pauses.hpp>
 #include <sinew/publish/decoration.hpp>
 #include <sinew/publish/port_gate.hpp>
 #include <sinew/publish/spool_observer.hpp>
@@ -71,9 +75,23 @@ struct spooled_counts {
 /// write.
 /// **Example.** `sinew::spooled out(kafka, spool); out.publish(e, until);` and on a thread of its own
 /// `sinew::drainer drain(spool, kafka); sinew::run(drain, stop);`
-template <sink Sink, spool Spool, spool_observer Observer = null_spool_observer,
-          clock Clock = machine_clock>
+template <class Sink, class Spool, class Observer = null_spool_observer,
+          class Clock = machine_clock>
 class spooled {
+    // Not the concepts themselves: the compiler would list each of their parts.
+    static constexpr bool publishes_to_sink = sink<Sink>;
+    static constexpr bool keeps_in_spool = spool<Spool>;
+    static constexpr bool is_observed = spool_observer<Observer>;
+    static constexpr bool has_clock = clock<Clock>;
+    static_assert(publishes_to_sink,
+                  "sinew: spooled stands around a sink: it needs publish(event_view, steady_time), "
+                  "which answers a publish_result");
+    static_assert(keeps_in_spool,
+                  "sinew: spooled takes a spool second, such as a sinew::sqlite::spool");
+    static_assert(is_observed,
+                  "sinew: the observer of spooled needs all the hooks of null_spool_observer");
+    static_assert(has_clock, "sinew: the clock of spooled needs now(), which answers a moment");
+
 public:
     static_assert(tells_when_down<Sink>,
                   "sinew: a sink that is spooled, or has a fallback, never says that its broker is "
@@ -88,14 +106,10 @@ public:
             Clock clock = {})
         : to_(&to),
           in_(&in),
-          options_(options),
+          options_(checked(options)),
           observer_(std::move(observer)),
           clock_(std::move(clock)),
-          gate_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed) {
-        if (options_.publish_timeout <= duration::zero()) {
-            throw usage_error("spooled: option publish_timeout has to be above 0");
-        }
-    }
+          gate_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed) {}
 
     publish_result publish(const event_view& e, steady_time until) {
         const moment now = clock_.now();
@@ -105,7 +119,7 @@ public:
         if (!gate_.is_open(now.steady)) {
             return store(e, now, until, std::nullopt);
         }
-        auto answer = to_->publish(e, live_until(now.steady, until));
+        auto answer = ask(*to_, e, live_until(now.steady, until));
         switch (answer.how()) {
             case publish_result::end::accepted:
                 gate_.answered();
@@ -134,6 +148,14 @@ public:
     [[nodiscard]] steady_time sink_tried_at() const noexcept { return gate_.until(); }
 
 private:
+    [[nodiscard]] static const spooled_options& checked(const spooled_options& options) {
+        if (options.publish_timeout <= duration::zero()) {
+            throw usage_error("spooled: option publish_timeout has to be above 0");
+        }
+        detail::check_pauses("spooled", options.base, options.cap);
+        return options;
+    }
+
     [[nodiscard]] steady_time live_until(steady_time now, steady_time until) const noexcept {
         const steady_time most = later(now, options_.publish_timeout);
         if (until <= now) {
@@ -157,6 +179,9 @@ private:
         }
         failure why = answer.why();
         count(answer);
+        if (answer.how() == spool_result::end::refused && why.reason == "payload_too_large") {
+            why.kind = failure_class::unavailable;
+        }
         observer_.on_spool_refused(detail::note_of(e, why));
         if (maybe || answer.how() == spool_result::end::unknown) {
             why.kind = failure_class::unknown;

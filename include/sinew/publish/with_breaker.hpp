@@ -5,13 +5,14 @@
 /// from being asked again and again.
 ///
 /// From the outside in: the caller's deadline, retries with their budget, the breaker, the deadline
-/// of one attempt. So the breaker sees every attempt, a slow one is a failure, and the whole has an
-/// end.
+/// of one attempt. So the breaker sees every attempt, one that ends after its deadline is a failure
+/// for it, and the whole has an end.
 ///
 /// | an attempt ends | for the breaker | then |
 /// | --- | --- | --- |
-/// | accepted | success | accepted |
-/// | refused, permanent | success: the broker answers | refused |
+/// | accepted, in time | success | accepted |
+/// | accepted, too late | failure | accepted |
+/// | refused, permanent | as above: the broker answers | refused |
 /// | refused, transient or unavailable; unknown | failure | tried again after a pause, if attempts, budget and time are left |
 /// | (the breaker is open) | | refused, unavailable, `breaker_open`, with `retry_after` |
 ///
@@ -29,7 +30,10 @@
 #include <sinew/core/sink.hpp>
 #include <sinew/core/time.hpp>
 #include <sinew/core/waiting_clock.hpp>
+#include <sinew/publish/ask_sink.hpp>
+#include <sinew/publish/check_pauses.hpp>
 #include <sinew/publish/decoration.hpp>
+#include <sinew/publish/port_gate.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -52,8 +56,18 @@ struct with_breaker_options {
 };
 
 /// A sink that tries again; models `sink`. One thread at a time.
-template <sink Sink, waiting_clock Clock = machine_waiting_clock>
+template <class Sink, class Clock = machine_waiting_clock>
 class with_breaker {
+    // Not the concepts themselves: the compiler would list each of their parts.
+    static constexpr bool publishes_to_sink = sink<Sink>;
+    static constexpr bool has_clock = waiting_clock<Clock>;
+    static_assert(publishes_to_sink,
+                  "sinew: with_breaker stands around a sink: it needs publish(event_view, "
+                  "steady_time), which answers a publish_result");
+    static_assert(has_clock,
+                  "sinew: the clock of with_breaker needs now(), which answers a moment, and "
+                  "sleep_until(steady_time)");
+
 public:
     static_assert(
         decorations_of<Sink>() == decoration::none,
@@ -71,7 +85,7 @@ public:
           breaker_(options.breaker),
           budget_(options.budget),
           random_(options.seed == 0 ? entropy_seed() : options.seed) {
-        check(pauses());
+        detail::check_pauses("with_breaker", options_.base, options_.cap);
         if (options_.max_attempts == 0) {
             throw usage_error("with_breaker: option max_attempts has to be at least 1");
         }
@@ -120,28 +134,36 @@ private:
                 maybe)};
         }
         const steady_time soon = later(now, options_.attempt_timeout);
-        auto answer = to_->publish(e, soon < until ? soon : until);
+        const steady_time end = soon < until ? soon : until;
+        auto answer = ask(*to_, e, end);
         const steady_time then = clock_.now().steady;
-        if (answer.is_accepted()) {
+        const bool is_final =
+            answer.is_accepted() || (answer.how() == publish_result::end::refused &&
+                                     answer.why().kind == failure_class::permanent);
+        if (is_final && then <= end) {
             permit->succeeded(then);
+        } else {
+            permit->failed(then, uniform(random_));
+        }
+        if (answer.is_accepted()) {
             budget_.on_success();
             return {std::move(answer)};
         }
-        if (answer.how() == publish_result::end::refused &&
-            answer.why().kind == failure_class::permanent) {
-            permit->succeeded(then);
+        if (is_final) {
             return {conclude(std::move(answer), maybe)};
         }
-        permit->failed(then, uniform(random_));
         maybe = maybe || answer.how() == publish_result::end::unknown;
         return {std::move(answer), true};
     }
 
     [[nodiscard]] steady_time pause_until(const failure& why, std::uint32_t attempt,
                                           std::uint64_t seed) {
-        const duration own = pauses()(attempt, seed);
-        const bool longer = why.retry_after && *why.retry_after > own;
-        return later(clock_.now().steady, longer ? *why.retry_after : own);
+        duration pause = pauses()(attempt, seed);
+        if (why.retry_after && *why.retry_after > pause) {
+            pause = *why.retry_after < port_gate::retry_after_max ? *why.retry_after
+                                                                  : port_gate::retry_after_max;
+        }
+        return later(clock_.now().steady, pause);
     }
 
     [[nodiscard]] static publish_result conclude(publish_result answer, bool maybe) {

@@ -17,6 +17,7 @@
 #include <sinew/core/event.hpp>
 #include <sinew/core/sink.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/publish/ask_sink.hpp>
 #include <sinew/publish/decoration.hpp>
 
 #include <concepts>
@@ -35,6 +36,13 @@ concept publish_fallback =
         { f(e, why, until) } -> std::same_as<publish_result>;
     };
 
+/// Options of `with_fallback`.
+struct with_fallback_options {
+    /// How long the sink may take, before the function is asked. It gets half of what is left until
+    /// the caller's deadline at most, so that the function has time too.
+    duration publish_timeout = std::chrono::seconds(2);
+};
+
 /// What `with_fallback` has done.
 struct fallback_counts {
     std::uint64_t live = 0;         ///< accepted by the sink
@@ -47,20 +55,41 @@ struct fallback_counts {
 /// Put a `fail_fast` inside, or each event waits for the broker's time-out before its fallback.
 /// **Example.** `sinew::with_fallback out(quick, [&](const event_view& e, const failure&,
 /// steady_time until) { return by_http(e, until); });`
-template <sink Sink, publish_fallback Fallback, clock Clock = machine_clock>
+template <class Sink, class Fallback, class Clock = machine_clock>
 class with_fallback {
+    // Not the concepts themselves: the compiler would list each of their parts.
+    static constexpr bool publishes_to_sink = sink<Sink>;
+    static constexpr bool falls_back = publish_fallback<Fallback>;
+    static constexpr bool has_clock = clock<Clock>;
+    static_assert(publishes_to_sink,
+                  "sinew: with_fallback stands around a sink: it needs publish(event_view, "
+                  "steady_time), which answers a publish_result");
+    static_assert(falls_back,
+                  "sinew: with_fallback takes a function second, which is called as f(const "
+                  "event_view&, const failure&, steady_time) and answers a publish_result");
+    static_assert(has_clock,
+                  "sinew: the clock of with_fallback needs now(), which answers a moment");
+
 public:
     static constexpr unsigned decorations = decorations_of<Sink>() | decoration::fallback;
 
-    /// The sink has to outlive this. Of what is left until the caller's deadline the sink gets half
-    /// at most, so that the function has time too.
-    with_fallback(Sink& to, Fallback otherwise, Clock clock = {})
-        : to_(&to), otherwise_(std::move(otherwise)), clock_(std::move(clock)) {}
+    /// The sink has to outlive this.
+    ///
+    /// **On failure.** Throws `usage_error` for an option that is out of its range.
+    with_fallback(Sink& to, Fallback otherwise, const with_fallback_options& options = {},
+                  Clock clock = {})
+        : to_(&to),
+          otherwise_(std::move(otherwise)),
+          timeout_(options.publish_timeout),
+          clock_(std::move(clock)) {
+        if (timeout_ <= duration::zero()) {
+            throw usage_error("with_fallback: option publish_timeout has to be above 0");
+        }
+    }
 
     publish_result publish(const event_view& e, steady_time until) {
         const steady_time now = clock_.now().steady;
-        auto answer =
-            to_->publish(e, until == never || until <= now ? until : now + (until - now) / 2);
+        auto answer = ask(*to_, e, live_until(now, until));
         if (answer.is_accepted()) {
             ++counts_.live;
             return answer;
@@ -70,7 +99,7 @@ public:
             ++counts_.lost;
             return answer;
         }
-        auto other = ask(e, answer.why(), until);
+        auto other = fall_back(e, answer.why(), until);
         if (other.is_accepted()) {
             ++counts_.fallen_back;
             return other;
@@ -85,7 +114,16 @@ public:
     [[nodiscard]] const fallback_counts& counts() const noexcept { return counts_; }
 
 private:
-    publish_result ask(const event_view& e, const failure& why, steady_time until) {
+    [[nodiscard]] steady_time live_until(steady_time now, steady_time until) const noexcept {
+        const steady_time most = later(now, timeout_);
+        if (until == never || until <= now) {
+            return until < most ? until : most;
+        }
+        const steady_time half = now + (until - now) / 2;
+        return half < most ? half : most;
+    }
+
+    publish_result fall_back(const event_view& e, const failure& why, steady_time until) {
         try {
             return otherwise_(e, why, until);
         } catch (const error& thrown) {
@@ -95,6 +133,7 @@ private:
 
     Sink* to_;
     Fallback otherwise_;
+    duration timeout_;
     Clock clock_;
     fallback_counts counts_;
 };

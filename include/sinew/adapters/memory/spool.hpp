@@ -53,10 +53,7 @@ public:
         open_ = std::make_shared<const int>(0);
         owner = open_;
         each([&](const spool_entry& one) {
-            const duration age = wall_between(one.added, now.wall);
-            index_.add(one.number, one.what.partitionkey, spool_weight(one.what.view()),
-                       later(now.steady, age < duration::zero() ? duration::zero() : -age),
-                       one.state, one.following);
+            index_.load(one, now);
             last_ = one.number;
         });
         last_ = spool_numbers_from(last_, now.wall);

@@ -205,10 +205,7 @@ private:
     /// Reads what is there into the index; sets damage aside first.
     void load(const spool_options& options, moment now) {
         const auto take = [&](const spool_entry& one) {
-            const duration age = wall_between(one.added, now.wall);
-            index_.add(one.number, one.what.partitionkey, spool_weight(one.what.view()),
-                       later(now.steady, age < duration::zero() ? duration::zero() : -age),
-                       one.state, one.following);
+            index_.load(one, now);
             last_ = one.number;
         };
         detail::spool_salvage salvage(files_, options.vfs);

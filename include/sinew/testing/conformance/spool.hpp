@@ -136,6 +136,20 @@ void claim_put(Suite& run) {
                   c.that(s.put(plain_event("3", "b").view(), late, never).is_stored(),
                          "the event to be stored", "it was refused");
               });
+    run.claim({"spool 3", "an entry that is put off does not make the spool too old for others",
+               "which entries count for age_max?"},
+              [](check& c, auto& env) {
+                  auto s = env.open({.age_max = std::chrono::hours(1)});
+                  keep(c, s, env, plain_event("1", "a"));
+                  keep(c, s, env, plain_event("2", "a"));
+                  const failure_note note{wall_of(env), failure_class::unknown, 0, "lost", "d"};
+                  c.equal(s.put_off(first(c, s, env).number, note, now_of(env), soon(env)),
+                          spool_change::done, "put_off");
+                  moment late = now_in(env);
+                  late.steady = later(late.steady, std::chrono::hours(3));
+                  c.that(s.put(plain_event("3", "b").view(), late, never).is_stored(),
+                         "the event to be stored", "it was refused");
+              });
 }
 
 /// `spool` 4 to 8: what is shown, and removed.
@@ -299,6 +313,32 @@ template <class Make>
             c.equal(s.discard(number, version, soon(env)), false, "discard afterwards");
             c.equal(detail::ids_in(s, env), std::vector<std::string>{"1"}, "what waits again");
             c.equal(detail::first(c, s, env).attempts, std::uint32_t{1}, "its attempts");
+        });
+    run.claim(
+        {"spool 3", "the age of what was parked, or waited behind that, begins when it is let go",
+         "from when age_max counts"},
+        [](check& c, auto& env) {
+            for (const bool unparks : {true, false}) {
+                auto s = env.open({.age_max = std::chrono::hours(1)});
+                detail::keep(c, s, env, plain_event("1", "a"));
+                detail::keep(c, s, env, plain_event("2", "a"));
+                detail::park(c, s, env, following::park);
+                moment late = detail::now_in(env);
+                late.steady = later(late.steady, std::chrono::hours(3));
+                for (const auto& one : s.parked(0, 10, soon(env))) {
+                    c.equal(unparks ? s.unpark(one.number, one.version, soon(env))
+                                    : s.discard(one.number, one.version, soon(env)),
+                            true, unparks ? "unpark" : "discard");
+                }
+                c.that(s.put(plain_event("3", "b").view(), late, never).is_stored(),
+                       "the event to be stored", "it was refused");
+                late.steady = later(late.steady, std::chrono::hours(2));
+                detail::check_refused(c, s, plain_event("4", "b"), late, "spool_too_old",
+                                      failure_class::unavailable);
+                for (const auto& one : s.claim(late.steady, detail::everything, soon(env))) {
+                    c.equal(s.remove({&one.number, 1}, soon(env)), spool_change::done, "remove");
+                }
+            }
         });
     run.claim({"all", "random histories end as those of a list of all entries",
                "the shortest history that differs"},
