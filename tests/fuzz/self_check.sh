@@ -32,6 +32,6 @@ done
 refuses "--seconds takes 0 only with --merge" fuzz --seconds 0
 refuses "soak does not know wrong" soak wrong
 refuses "--only needs the name of a part" soak --only
-refuses "there is no part wrong: laws, tapes, fuzz" soak --only wrong
+refuses "there is no part wrong: laws, tapes, kills, fuzz" soak --only wrong
 
 ((failures == 0)) && echo "all is refused as it should be"

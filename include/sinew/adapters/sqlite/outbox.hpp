@@ -27,6 +27,7 @@
 #include <sinew/adapters/sqlite/outbox_behind.hpp>
 #include <sinew/adapters/sqlite/outbox_boxes.hpp>
 #include <sinew/adapters/sqlite/outbox_claim.hpp>
+#include <sinew/adapters/sqlite/outbox_marks.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
 #include <sinew/adapters/sqlite/outbox_rows.hpp>
 #include <sinew/adapters/sqlite/session.hpp>
@@ -145,30 +146,18 @@ public:
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until = never) {
         return write_under(lease, until, [&] {
-            while (!numbers.empty()) {
-                const auto part = numbers.first(std::min(numbers.size(), mark_at_once));
-                if (are_neighbours(lease.shard, part)) {
-                    settle(box_->place(lease.shard, part.front()),
-                           box_->place(lease.shard, part.back()), now);
-                } else {
-                    for (const auto number : part) {
-                        if (is_number(number)) {
-                            settle_one(box_->place(lease.shard, number), now);
-                        }
-                    }
-                }
-                numbers = numbers.subspan(part.size());
-            }
+            detail::outbox_marks(*session_, *box_, options_.keep_published)
+                .mark(lease.shard, numbers, now);
         });
     }
 
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
                           duration delay, steady_time until = never) {
         return write_under(lease, until, [&] {
-            if (is_number(number)) {
+            if (detail::is_outbox_number(number)) {
                 const auto wait = put_off_by(note.at, delay);
                 const std::string kept = detail::encode_note(note);
-                at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
+                detail::at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
                     return use(writes().put_off)
                         .bind(counts_as_attempt(note.kind), blob{kept}, wait.from, wait.due, at)
                         .run();
@@ -180,10 +169,10 @@ public:
     fenced_result park(const shard_lease& lease, std::int64_t number, const failure_note& note,
                        following what_follows, steady_time until = never) {
         return write_under(lease, until, [&] {
-            if (is_number(number)) {
+            if (detail::is_outbox_number(number)) {
                 const std::int64_t slot = box_->slot(number);
                 const std::string kept = detail::encode_note(note);
-                at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
+                detail::at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
                     const auto found = use(writes().park)
                                            .bind(at, slot, static_cast<std::uint8_t>(what_follows),
                                                  counts_as_attempt(note.kind), blob{kept})
@@ -447,9 +436,6 @@ private:
             throw usage_error("the outbox has no shard of that number");
         }
     }
-    [[nodiscard]] static bool is_number(std::int64_t number) noexcept {
-        return number > 0 && number <= detail::numbers_max;
-    }
     struct lease_row {
         shard_lease lease;
         std::int64_t unswept;  ///< what was parked since may have entries behind it up to here
@@ -492,52 +478,12 @@ private:
         return end(tx) == commit_result::committed ? fenced_result::done : fenced_result::unknown;
     }
 
-    // -- Marking
-
-    /// How many entries are marked in one statement at most; one that was refused among them has the
-    /// others of these marked one by one.
-    static constexpr std::size_t mark_at_once = 64;
-
-    /// Whether these are all that wait in the shard from the first to the last of them. So it is as a
-    /// rule, and what lies side by side costs far less to take out at once.
-    [[nodiscard]] bool are_neighbours(shard_id shard, std::span<const std::int64_t> numbers) const {
-        if (!is_number(numbers.front()) || !is_number(numbers.back())) {
-            return false;
-        }
-        detail::statement sql = use(writes().places);
-        sql.bind(box_->place(shard, numbers.front()), box_->place(shard, numbers.back()),
-                 numbers.size() + 1);
-        for (const auto number : numbers) {
-            if (!sql.step() || detail::number_of(sql.column<std::int64_t>(0)) != number) {
-                return false;
-            }
-        }
-        return !sql.step();
-    }
-    std::int64_t settle(std::int64_t from, std::int64_t to, wall_time now) const {
-        if (options_.keep_published &&
-            use(writes().settle).bind(from, to, box_->number, now).run() == 0) {
-            return 0;
-        }
-        return use(writes().forget).bind(from, to).run();
-    }
-    void settle_one(std::int64_t place, wall_time now) const {
-        at_either(place, [&](std::int64_t at) { return settle(at, at, now); });
-    }
-    /// An entry lies at its place or behind; `change` answers how many it found there.
-    template <class F>
-    static void at_either(std::int64_t place, F change) {
-        if (change(place) == 0) {
-            static_cast<void>(change(detail::behind(place)));
-        }
-    }
-
     // -- Deciding
 
     /// Takes an entry out of those that are parked.
     template <class F>
     bool decide(std::int64_t number, std::uint64_t version, steady_time until, F move) {
-        if (!is_number(number)) {
+        if (!detail::is_outbox_number(number)) {
             return false;
         }
         auto tx = begin("deciding on a parked entry", until);
