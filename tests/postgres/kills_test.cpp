@@ -316,7 +316,7 @@ TEST_CASE("postgres: law 8: through kills of the server, published is what commi
         }
     }
     CHECK((published == expected));  // too long to be printed
-    CHECK(out_of_order == 0);  // 1, 2, 3, ... of each key, without a hole
+    CHECK(out_of_order == 0);        // 1, 2, 3, ... of each key, without a hole
     for (const auto& [key, count] :
          db.connection().query<std::string, std::uint64_t>("SELECT key, last FROM outbox_keys")) {
         CHECK(last[key] == count);

@@ -15,8 +15,8 @@
 /// sooner than `backoff_floor` after its failure.
 
 #include <sinew/core/backoff.hpp>
-#include <sinew/core/retry_budget.hpp>
 #include <sinew/core/error.hpp>
+#include <sinew/core/retry_budget.hpp>
 #include <sinew/core/time.hpp>
 
 #include <concepts>

@@ -203,8 +203,6 @@ inline bool dead_letters::shares(const store& other) const noexcept {
     return session_ == other.session_;
 }
 
-inline bool outbox::shares(const store& other) const noexcept {
-    return session_ == other.session_;
-}
+inline bool outbox::shares(const store& other) const noexcept { return session_ == other.session_; }
 
 }  // namespace sinew::sqlite
