@@ -4,6 +4,7 @@
 
 #include "guide.hpp"
 
+#include <shared/scratch_folder.hpp>
 #include <sinew/adapters/memory/spool.hpp>
 #include <sinew/adapters/sqlite/spool.hpp>
 #include <sinew/core/run.hpp>
@@ -13,40 +14,13 @@
 #include <sinew/publish/with_breaker.hpp>
 #include <sinew/publish/with_fallback.hpp>
 
-#include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <stdlib.h>
 
 using guide::expect;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A folder that goes with the program.
-class scratch_folder {
-public:
-    scratch_folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "sinew-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("cannot make a temporary folder");
-        }
-        path_ = name;
-    }
-    scratch_folder(const scratch_folder&) = delete;
-    scratch_folder& operator=(const scratch_folder&) = delete;
-    ~scratch_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    [[nodiscard]] std::string operator/(const char* file) const { return (path_ / file).string(); }
-
-private:
-    std::filesystem::path path_;
-};
 
 /// A broker that can be unplugged.
 struct broker {
@@ -75,7 +49,7 @@ sinew::steady_time in(sinew::duration span) {
 
 /// Events are kept on this machine, and go on by themselves.
 void keep_and_go_on() {
-    const scratch_folder folder;
+    const example::scratch_folder folder;
     broker kafka;
     // [spooled]
     sinew::sqlite::spool spool(folder / "spool", {{.entries_max = 100'000, .age_max = 24h}, {}});

@@ -4,13 +4,11 @@
 
 #include "guide.hpp"
 
+#include <shared/scratch_folder.hpp>
 #include <sinew/adapters/sqlite.hpp>
 #include <sinew/sinew.hpp>
 
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,29 +19,6 @@ using guide::expect;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A folder that goes with the program.
-class scratch_folder {
-public:
-    scratch_folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "sinew-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("cannot make a temporary folder");
-        }
-        path_ = name;
-    }
-    scratch_folder(const scratch_folder&) = delete;
-    scratch_folder& operator=(const scratch_folder&) = delete;
-    ~scratch_folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    [[nodiscard]] std::string operator/(const char* file) const { return (path_ / file).string(); }
-
-private:
-    std::filesystem::path path_;
-};
 
 sinew::event order(std::string id, std::string amount) {
     return {.id = std::move(id), .source = "/shop", .type = "order", .data = std::move(amount)};
@@ -61,7 +36,7 @@ bool run_apart(F work) {
     return pid > 0 && ::waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-void keep_stock(const scratch_folder& folder) {
+void keep_stock(const example::scratch_folder& folder) {
     // [open]
     sinew::sqlite::log log(folder / "shop.db", {.member = "stock-1"});
     sinew::sqlite::store db(folder / "stock.db");
@@ -100,7 +75,7 @@ void keep_stock(const scratch_folder& folder) {
     // [/consumer]
 }
 
-void survive_poison(const scratch_folder& folder) {
+void survive_poison(const example::scratch_folder& folder) {
     // [poison]
     const auto work = [&] {
         sinew::sqlite::log log(folder / "mail.db", {.member = "mailer-1"});
@@ -137,7 +112,7 @@ void survive_poison(const scratch_folder& folder) {
 }  // namespace
 
 int main() {
-    const scratch_folder folder;
+    const example::scratch_folder folder;
     keep_stock(folder);
     {
         sinew::sqlite::store db(folder / "mail.db");

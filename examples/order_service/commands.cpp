@@ -6,8 +6,9 @@
 #include "inventory.hpp"
 #include "notifications.hpp"
 #include "order_desk.hpp"
-#include "stop_signal.hpp"
 #include "transport.hpp"
+
+#include <shared/stop_signal.hpp>
 
 #include <fmt/core.h>
 
@@ -51,7 +52,7 @@ int receive(const place& where, const std::vector<order_line>& goods) {
 }
 
 int place_orders(const place& where, const std::vector<order>& all, const placing_options& how) {
-    const stop_signal stop;
+    const example::stop_signal stop;
     return with_store(where.tables, [&](auto& db) {
         order_desk desk(db);
         std::size_t placed = 0;
@@ -75,7 +76,7 @@ int place_orders(const place& where, const std::vector<order>& all, const placin
 
 // [services]
 int run_relay(const place& where, const std::string& topic, const std::string& name) {
-    const stop_signal stop;
+    const example::stop_signal stop;
     return with_store(where.tables, [&](auto& db) {
         const auto log = open_topics(where.topics);
         return code_of(relay_to(topic, db, log, name, stop));
@@ -83,7 +84,7 @@ int run_relay(const place& where, const std::string& topic, const std::string& n
 }
 
 int run_inventory(const place& where, const std::string& name) {
-    const stop_signal stop;
+    const example::stop_signal stop;
     return with_store(where.tables, [&](auto& db) {
         auto log = open_topics(where.topics, name);
         auto inventory = make_inventory(log, db);
@@ -93,7 +94,7 @@ int run_inventory(const place& where, const std::string& name) {
 }
 
 int run_notifications(const place& where, const std::string& name) {
-    const stop_signal stop;
+    const example::stop_signal stop;
     return with_store(where.tables, [&](auto& db) {
         auto log = open_topics(where.topics, name);
         auto notifications = make_notifications(log, db);

@@ -18,14 +18,14 @@
 /// | notifications.hpp | a consumer at the end of the line |
 /// | database.hpp, tables.hpp | SQLite or PostgreSQL: the services know nothing of the choice |
 /// | audit.hpp, audit_facts.hpp | what has to agree in the end |
-/// | supervisor.cpp, process.cpp | all of it as processes that are killed again and again |
+/// | supervisor.cpp | all of it as processes that are killed again and again |
 
 #include "commands.hpp"
 #include "order_events.hpp"
 #include "order_file.hpp"
-#include "scratch_folder.hpp"
 #include "supervisor.hpp"
 
+#include <shared/scratch_folder.hpp>
 #include <sinew/core/error.hpp>
 
 #include <fmt/core.h>
@@ -165,7 +165,7 @@ void add_services(CLI::App& to, arguments& given) {
 
 /// Runs everything; files that are not named are made for the run alone.
 int run_all(arguments& given, const CLI::App& command) {
-    const shop::scratch_folder folder;
+    const example::scratch_folder folder;
     if (command.count("--data") == 0) {
         given.where.tables.file = folder / "shop.db";
     }

@@ -4,10 +4,10 @@
 #include "audit.hpp"
 #include "audit_facts.hpp"
 #include "inventory.hpp"
-#include "process.hpp"
-#include "stop_signal.hpp"
 #include "transport.hpp"
 
+#include <shared/child_process.hpp>
+#include <shared/stop_signal.hpp>
 #include <sinew/core/random.hpp>
 
 #include <fmt/core.h>
@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 struct service {
     std::string name;
     std::vector<std::string> arguments;
-    process runs;
+    example::child_process runs;
     int kills = 0;
 
     service(std::string called, std::vector<std::string> with)
@@ -38,7 +38,7 @@ struct service {
     void kill_and_restart() {
         runs.kill();
         ++kills;
-        runs = process(arguments);
+        runs = example::child_process(arguments);
     }
 };
 
@@ -131,7 +131,7 @@ private:
 
     /// Kills what runs, evenly over the run, until all is done. False: nothing came on any more.
     [[nodiscard]] bool let_it_run() {
-        const stop_signal stop;
+        const example::stop_signal stop;
         const auto total = static_cast<std::int64_t>(orders_.orders.size());
         std::int64_t seen = -1;
         auto seen_at = sinew::machine_clock::now().steady;
@@ -179,9 +179,9 @@ private:
     void look_after_services() {
         for (auto& one : services_) {
             const auto end = one.runs.ended();
-            if (end && (*end != 0 || &one != &services_.front())) {
+            if (end && (!end->is_good() || &one != &services_.front())) {
                 throw run_error("the process \"" + one.name + "\" ended by itself, with " +
-                                std::to_string(*end) + "; what it said stands above");
+                                example::describe(*end) + "; what it said stands above");
             }
         }
     }
@@ -199,7 +199,7 @@ private:
         for (auto& one : services_) {
             const auto end = one.runs.wait(sinew::machine_clock::now().steady + 15s);
             // By the signal itself: it was started a moment ago, and did not yet listen for it.
-            if (end != 0 && end != 128 + SIGTERM) {
+            if (!end || !(end->is_good() || end->signal == SIGTERM)) {
                 throw run_error("the process \"" + one.name + "\" did not stop as it was asked");
             }
         }

@@ -15,7 +15,6 @@
 /// | supervisor.cpp, kill_plan.hpp | the kills; looking through dead letters, and replaying them |
 /// | plain_pass.cpp | what the numbers have to be |
 
-#include "child.hpp"
 #include "invoice_file.hpp"
 #include "ledger.hpp"
 #include "producer.hpp"
@@ -45,7 +44,6 @@ enum exit_code : int {
 struct arguments {
     retail::demo_options demo{.input = RETAIL_LEDGER_INPUT};
     bool take_free_goods = false;
-    int parent = 0;
 };
 
 void add_transport_options(CLI::App& to, arguments& into) {
@@ -67,7 +65,6 @@ void add_transport_options(CLI::App& to, arguments& into) {
 
 int produce(const arguments& from) {
     using namespace std::chrono;
-    retail::die_with(from.parent);
     const auto lasts = duration_cast<sinew::duration>(duration<double>(from.demo.seconds));
     return retail::produce({from.demo.folder}, {.input = from.demo.input,
                                                 .seed = from.demo.seed,
@@ -76,7 +73,6 @@ int produce(const arguments& from) {
 }
 
 int consume(const arguments& from) {
-    retail::die_with(from.parent);
     return retail::keep_ledger({from.demo.folder}, from.take_free_goods
                                                        ? retail::goods_policy::free
                                                        : retail::goods_policy::priced);
@@ -133,7 +129,6 @@ int main_of_child(int argc, char** argv) {
     consumer->add_flag("--take-free-goods", given.take_free_goods);
     for (auto* command : {producer, consumer}) {
         command->add_option("--folder", given.demo.folder)->required();
-        command->add_option("--parent", given.parent)->required();
     }
     return parse_and(app, argc, argv, [&] { return *producer ? produce(given) : consume(given); });
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "supervisor.hpp"
 
-#include "child.hpp"
 #include "invoice_file.hpp"
 #include "kill_plan.hpp"
 #include "ledger.hpp"
@@ -10,6 +9,7 @@
 #include "run_folder.hpp"
 #include "shared_counts.hpp"
 
+#include <shared/child_process.hpp>
 #include <sinew/consume/triage.hpp>
 #include <sinew/core/time.hpp>
 
@@ -123,7 +123,7 @@ public:
     static constexpr int useless_ends_max = 3;
 
     kept_alive(std::vector<std::string> arguments, std::int64_t settled)
-        : arguments_(std::move(arguments)), process_(child::start(arguments_)), before_(settled) {}
+        : arguments_(std::move(arguments)), process_(arguments_), before_(settled) {}
 
     /// How many lines were settled when it was started.
     [[nodiscard]] std::int64_t before() const noexcept { return before_; }
@@ -131,7 +131,7 @@ public:
     void kill() { process_.kill(); }
 
     void start(std::int64_t settled) {
-        process_ = child::start(arguments_);
+        process_ = example::child_process(arguments_);
         before_ = settled;
     }
 
@@ -141,7 +141,7 @@ public:
         if (!end) {
             return;
         }
-        fmt::print(stderr, "the consumer ended by itself: {}\n", describe(*end));
+        fmt::print(stderr, "the consumer ended by itself: {}\n", example::describe(*end));
         useless_ends_ = settled > before_ ? 1 : useless_ends_ + 1;
         if (useless_ends_ == useless_ends_max) {
             throw run_error(
@@ -158,13 +158,13 @@ public:
         const bool stopped = end && (end->is_good() || end->signal == SIGTERM);
         if (!stopped) {
             throw run_error("the consumer did not stop as asked: " +
-                            (end ? describe(*end) : std::string("it still runs")));
+                            (end ? example::describe(*end) : std::string("it still runs")));
         }
     }
 
 private:
     std::vector<std::string> arguments_;
-    child process_;
+    example::child_process process_;
     std::int64_t before_;
     int useless_ends_ = 0;
 };
@@ -204,7 +204,7 @@ public:
 
 private:
     [[nodiscard]] std::vector<std::string> arguments(const char* command) const {
-        return {command, "--folder", folder_.files().path, "--parent", std::to_string(::getpid())};
+        return {command, "--folder", folder_.files().path};
     }
 
     [[nodiscard]] std::vector<std::string> producer_arguments() const {
@@ -229,7 +229,7 @@ private:
     /// Producer and consumer run side by side, and the consumer is killed again and again, until
     /// every line is settled.
     void consume_under_fire() {
-        child producer = child::start(producer_arguments());
+        example::child_process producer(producer_arguments());
         kept_alive consumer(consumer_arguments(goods_policy::priced), 0);
         kill_plan plan(options_.kills, expected_.lines, options_.seed);
         progress shown(expected_.lines);
@@ -242,7 +242,7 @@ private:
                      all_->copies + all_->duplicates);
             if (const auto end = producer.ended(); end && !all_sent) {
                 if (!end->is_good()) {
-                    throw run_error("the producer ended with " + describe(*end));
+                    throw run_error("the producer ended with " + example::describe(*end));
                 }
                 all_sent = true;
             }

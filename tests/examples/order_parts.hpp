@@ -6,10 +6,10 @@
 #include <order_service/audit_facts.hpp>
 #include <order_service/inventory.hpp>
 #include <order_service/order_desk.hpp>
-#include <order_service/scratch_folder.hpp>
 #include <order_service/tables.hpp>
 #include <order_service/transport.hpp>
 
+#include <shared/scratch_folder.hpp>
 #include <sinew/adapters/sqlite.hpp>
 #include <sinew/core/time.hpp>
 
@@ -29,7 +29,7 @@ inline steady_time soon() { return later(machine_clock::now().steady, std::chron
 
 /// Tables and topics of one shop.
 struct small_shop {
-    shop::scratch_folder folder;
+    example::scratch_folder folder;
     sqlite::log log = shop::open_topics(folder / "topics.db", "test");
     sqlite::store db{folder / "shop.db", {.synchronous = sqlite::synchronous::normal}};
 

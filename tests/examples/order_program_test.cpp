@@ -3,7 +3,8 @@
 
 #include <order_service/order.hpp>
 #include <order_service/order_file.hpp>
-#include <order_service/scratch_folder.hpp>
+
+#include <shared/scratch_folder.hpp>
 
 #include <cstdio>
 #include <fstream>
@@ -41,7 +42,7 @@ void check_complaint(const std::string& arguments, int code, const std::string& 
 }
 
 /// The options for files in a folder.
-std::string files_in(const shop::scratch_folder& folder) {
+std::string files_in(const example::scratch_folder& folder) {
     return " --data '" + folder / "shop.db" + "' --topics '" + folder / "topics.db" + "' ";
 }
 
@@ -59,7 +60,7 @@ TEST_CASE("order_service: wrong options are named, with exit code 2") {
 }
 
 TEST_CASE("order_service: unusable input is named, with exit code 2") {
-    const shop::scratch_folder folder;
+    const example::scratch_folder folder;
     const std::string files = files_in(folder);
     check_complaint("run --input /nowhere/orders.csv", 2, "/nowhere/orders.csv: No such file");
     check_complaint("place --input '" + folder / "" + "'" + files, 2, "is a folder");
@@ -70,7 +71,7 @@ TEST_CASE("order_service: unusable input is named, with exit code 2") {
 }
 
 TEST_CASE("order_service: a database that cannot be used is named") {
-    const shop::scratch_folder folder;
+    const example::scratch_folder folder;
     check_complaint("status --postgres 'no connection string'", 2, "connection string");
     check_complaint("status --postgres 'host=/nowhere'", 1, "/nowhere");
     check_complaint("status --data /nowhere/shop.db", 1, "/nowhere/shop.db");
@@ -81,7 +82,7 @@ TEST_CASE("order_service: a database that cannot be used is named") {
 }
 
 TEST_CASE("order_service: an order that cannot be taken says why, and leaves nothing behind") {
-    const shop::scratch_folder folder;
+    const example::scratch_folder folder;
     const std::string files = files_in(folder);
     check_complaint("place TEA:1" + files, 1, "no number");
     {
@@ -97,7 +98,7 @@ TEST_CASE("order_service: an order that cannot be taken says why, and leaves not
 }
 
 TEST_CASE("order_service: its commands do one by one what run does at once") {
-    const shop::scratch_folder folder;
+    const example::scratch_folder folder;
     const std::string files = files_in(folder);
     CHECK(run("receive TEA:3" + files).code == 0);
     CHECK(run("place --number 1 --customer Ada TEA:2:250" + files).said ==

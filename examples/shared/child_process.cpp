@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "process.hpp"
+#include "child_process.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -11,18 +11,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace shop {
+namespace example {
 
 namespace {
 
-[[nodiscard]] int from_status(int status) noexcept {
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+[[nodiscard]] ending from_status(int status) noexcept {
+    return WIFSIGNALED(status) ? ending{.signal = WTERMSIG(status)}
+                               : ending{.exit_code = WEXITSTATUS(status)};
 }
 
 }  // namespace
 
-process::process(const std::vector<std::string>& arguments) {
-    std::vector<std::string> texts{"order_service"};
+std::string describe(ending end) {
+    return end.signal != 0 ? "signal " + std::to_string(end.signal)
+                           : "exit code " + std::to_string(end.exit_code);
+}
+
+child_process::child_process(const std::vector<std::string>& arguments) {
+    std::vector<std::string> texts{program_invocation_short_name};
     texts.insert(texts.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (auto& text : texts) {
@@ -43,10 +49,10 @@ process::process(const std::vector<std::string>& arguments) {
     }
 }
 
-process::process(process&& other) noexcept
+child_process::child_process(child_process&& other) noexcept
     : pid_(std::exchange(other.pid_, 0)), end_(std::exchange(other.end_, std::nullopt)) {}
 
-process& process::operator=(process&& other) noexcept {
+child_process& child_process::operator=(child_process&& other) noexcept {
     if (this != &other) {
         kill();
         pid_ = std::exchange(other.pid_, 0);
@@ -55,9 +61,9 @@ process& process::operator=(process&& other) noexcept {
     return *this;
 }
 
-process::~process() { kill(); }
+child_process::~child_process() { kill(); }
 
-std::optional<int> process::ended() {
+std::optional<ending> child_process::ended() {
     int status = 0;
     if (pid_ != 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
         pid_ = 0;
@@ -66,14 +72,14 @@ std::optional<int> process::ended() {
     return end_;
 }
 
-std::optional<int> process::wait(sinew::steady_time until) {
+std::optional<ending> child_process::wait(sinew::steady_time until) {
     while (!ended() && sinew::machine_clock::now().steady < until) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return end_;
 }
 
-void process::kill() noexcept {
+void child_process::kill() noexcept {
     if (pid_ == 0) {
         return;
     }
@@ -85,10 +91,10 @@ void process::kill() noexcept {
     end_ = from_status(status);
 }
 
-void process::ask_to_stop() const noexcept {
+void child_process::ask_to_stop() const noexcept {
     if (pid_ != 0) {
         ::kill(pid_, SIGTERM);
     }
 }
 
-}  // namespace shop
+}  // namespace example

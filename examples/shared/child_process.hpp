@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A process of this program's own, started with other arguments.
+/// This program once more, as a process of its own that can be killed.
 
 #include <sinew/core/time.hpp>
 
@@ -11,12 +11,12 @@
 
 #include <sys/types.h>
 
-namespace retail {
+namespace example {
 
 /// How a process ended.
 struct ending {
     int exit_code = 0;
-    int signal = 0;  ///< not 0: it was killed by that signal
+    int signal = 0;  ///< not 0: it was ended by that signal
 
     [[nodiscard]] bool is_good() const noexcept { return exit_code == 0 && signal == 0; }
 };
@@ -24,19 +24,19 @@ struct ending {
 /// "exit code 3", or "signal 9".
 [[nodiscard]] std::string describe(ending end);
 
-/// A running process. Destroyed while it runs, it is killed: no child outlives the supervisor.
-class child {
+/// A running process. Destroyed while it runs, it is killed; it is killed too if this one dies.
+class child_process {
 public:
-    /// Starts this program again with these arguments.
+    /// Starts this program with other arguments; in lists of processes it has this one's name.
     ///
     /// **On failure.** Throws `std::system_error`.
-    [[nodiscard]] static child start(const std::vector<std::string>& arguments);
+    explicit child_process(const std::vector<std::string>& arguments);
 
-    child(child&& other) noexcept;
-    child& operator=(child&& other) noexcept;
-    child(const child&) = delete;
-    child& operator=(const child&) = delete;
-    ~child();
+    child_process(child_process&& other) noexcept;
+    child_process& operator=(child_process&& other) noexcept;
+    child_process(const child_process&) = delete;
+    child_process& operator=(const child_process&) = delete;
+    ~child_process();
 
     /// How it ended; nothing while it runs.
     [[nodiscard]] std::optional<ending> ended();
@@ -44,18 +44,13 @@ public:
     [[nodiscard]] std::optional<ending> wait(sinew::steady_time until);
 
     /// SIGKILL: it has no say in it, and no time to tidy up. Waits until it is gone.
-    void kill();
+    void kill() noexcept;
     /// SIGTERM: it finishes what it has begun.
     void ask_to_stop() const noexcept;
 
 private:
-    explicit child(pid_t pid) noexcept : pid_(pid) {}
-
-    pid_t pid_ = 0;  ///< 0: there is none any more
+    pid_t pid_ = 0;  ///< 0: it has ended
     std::optional<ending> end_;
 };
 
-/// To be called first in a process that was started so: it is killed if its parent dies.
-void die_with(pid_t parent);
-
-}  // namespace retail
+}  // namespace example

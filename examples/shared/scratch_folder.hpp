@@ -9,13 +9,13 @@
 #include <string>
 #include <system_error>
 
-namespace shop {
+namespace example {
 
 class scratch_folder {
 public:
     /// **On failure.** Throws `std::system_error`.
     scratch_folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "order_service.XXXXXX");
+        std::string name = (std::filesystem::temp_directory_path() / "sinew-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) {
             throw std::system_error(errno, std::generic_category(), name);
         }
@@ -28,10 +28,11 @@ public:
         std::filesystem::remove_all(path_, ignored);
     }
 
+    /// The path of a file in it.
     [[nodiscard]] std::string operator/(const char* file) const { return (path_ / file).string(); }
 
 private:
     std::filesystem::path path_;
 };
 
-}  // namespace shop
+}  // namespace example

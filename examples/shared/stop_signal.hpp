@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-namespace shop {
+namespace example {
 
 /// Models `sinew::stop_signal`.
 class stop_signal {
@@ -22,4 +22,4 @@ private:
     static inline volatile std::sig_atomic_t asked_ = 0;
 };
 
-}  // namespace shop
+}  // namespace example
