@@ -85,6 +85,46 @@ TEST_CASE("a saga is given up as it is, with a reason") {
     REQUIRE_FALSE(resume(at.book, at.seen(), "no", day, never));
 }
 
+TEST_CASE("a pivot in doubt that did not happen is given up, and the saga goes back") {
+    static constexpr step_definition steps[] = {{"charge", step_kind::compensable},
+                                                {"ship", step_kind::pivot}};
+    static constexpr process_definition sale{"sale", steps, {}};
+    memory::store store;
+    auto book = store.journal("processes");
+    const auto lease = book.take(book.holder(0), "runner").value();
+    const auto kept = entries_of(sale);
+    REQUIRE(start_process(store, book, {sale.type, "1", kept, ""}, day, never) ==
+            start_result::started);
+    const auto entry = book.claim(lease, {&sale.type, 1}, day, 10).value().at(0);
+    const step_address ship{"ship", step_phase::act};
+    step_progress doubt;
+    doubt.where = ship;
+    doubt.in_doubt = true;
+    journal_write last{.claim = claim_of(entry.what)};
+    last.records = {{.where = {"charge", step_phase::act}}};
+    REQUIRE(book.write({&last, 1}, day).front().how == fenced_result::done);
+    last.known = 1;
+    last.records.clear();
+    last.progress = doubt;
+    last.end = claim_end::parked;
+    last.why = failure_note{.at = day, .reason = "pivot_in_doubt"};
+    REQUIRE(book.write({&last, 1}, day).front().how == fenced_result::done);
+
+    const auto seen = book.find("sale", "1").value();
+    const auto next = [&] {
+        const auto at = book.find("sale", "1").value();
+        plan_position here;
+        if (at.what.progress) {
+            here.begun = at.what.progress->where;
+            here.is_in_doubt = at.what.progress->in_doubt;
+        }
+        return saga_plan(match_definition(at.what.steps, sale, at.history), at.history).next(here);
+    };
+    REQUIRE(next() == plan_decision{plan_verdict::act, 1});
+    REQUIRE(give_up_step(book, seen.what, ship, "the carrier never heard of it", day, never));
+    REQUIRE(next() == plan_decision{plan_verdict::compensate, 0});
+}
+
 TEST_CASE("a saga is resumed") {
     desk at;
     REQUIRE(resume(at.book, at.seen(), "again", day, never));

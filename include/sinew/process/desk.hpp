@@ -8,6 +8,7 @@
 /// | `resume` | try again what it is parked for; attempts begin anew, a doubt stays |
 /// | `retry_step` | take back that a step or its compensation was given up, and try it again |
 /// | `skip_step` | it need not be done, or was done by hand: go on behind it |
+/// | `give_up_step` | it did not happen, and is not to be: a saga goes back |
 /// | `abandon` | give the instance up as it is |
 ///
 /// Each names the instance as it was seen, and answers false if it has changed since: look again.
@@ -75,6 +76,16 @@ template <journal_desk Journal>
 bool skip_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
                wall_time now, steady_time until) {
     return detail::decide_step(in, seen, std::move(where), record_kind::skipped, std::move(reason),
+                               now, until);
+}
+
+/// Says that a step did not happen, and is not to be tried again. People know that of a pivot that is
+/// in doubt, once they have asked whoever was to do it: then the saga goes back. What goes only
+/// forward is parked again.
+template <journal_desk Journal>
+bool give_up_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
+                  wall_time now, steady_time until) {
+    return detail::decide_step(in, seen, std::move(where), record_kind::failed, std::move(reason),
                                now, until);
 }
 
