@@ -418,6 +418,9 @@ TEST_CASE("memory: an outbox keeps the number of shards that it was made with") 
     REQUIRE_THROWS_AS(memory::outbox(data, "orders", {.shards = 5}), usage_error);
     REQUIRE_THROWS_AS(memory::outbox(data, "third", {.shards = 0}), usage_error);
     REQUIRE_THROWS_AS(memory::outbox(data, "third", {.shards = shards_max + 1}), usage_error);
+    REQUIRE_THROWS_WITH(memory::outbox(data, "orders", {.shards = 5}),
+                        Catch::Contains("open it with .shards = 4"));
+    REQUIRE_THROWS_WITH(memory::outbox(data, "", {.shards = 4}), Catch::Contains("needs a name"));
 }
 
 TEST_CASE("memory: outboxes on one database have numbers, leases and entries of their own") {

@@ -2,6 +2,7 @@
 #include "adapters/sqlite_faulty_vfs.hpp"
 #include "conformance/broken/claims_by_the_highest_number.hpp"
 #include "conformance/broken/marks_under_any_epoch.hpp"
+#include "conformance/broken/shards_that_fail_together.hpp"
 #include "conformance/file_that_crashes.hpp"
 #include "conformance/fresh.hpp"
 #include "support/test.hpp"
@@ -123,6 +124,9 @@ struct sqlite_on_a_failing_disk : file_that_crashes {
     void lose_reply() { faulty_vfs::fault() = {.after = 2}; }
 };
 
+static_assert(sinew::multi_shard_outbox<sinew::memory::outbox>);
+static_assert(sinew::multi_shard_outbox<sqlite::outbox>);
+
 constexpr outbox_features everything{.connections = true, .nested = true};
 using names = std::vector<std::string>;
 
@@ -184,6 +188,26 @@ TEST_CASE("sqlite: the outbox keeps its claims on a disk that fails in the middl
         table.find("a mark whose answer was lost is unknown, and can be made again");
     REQUIRE(unknown != nullptr);
     REQUIRE(unknown->state == claim_state::kept);
+}
+
+TEST_CASE("an outbox that marks no shard where one lease has ended is found out") {
+    const auto table = outbox_claims("outbox of one fate", fresh<broken::marks_all_or_none>);
+    INFO(table.text());
+    REQUIRE(table.names(claim_state::broken) ==
+            names{"a stale lease keeps no other shard from being marked"});
+}
+
+TEST_CASE("an outbox that answers for shards that it did not look at is found out") {
+    const auto table = outbox_claims("outbox that fills up", fresh<broken::answers_for_all_shards>);
+    INFO(table.text());
+    REQUIRE(table.names(claim_state::broken) ==
+            names{"the limits are for all shards together, and each has its turn"});
+}
+
+TEST_CASE("an outbox that answers for one shard alone is asked for no more") {
+    const auto table = outbox_claims("outbox on a bad line", fresh<as_on_a_bad_line>, everything);
+    REQUIRE(table.find("a stale lease keeps no other shard from being marked") == nullptr);
+    REQUIRE_FALSE(sinew::multi_shard_outbox<outbox_with_lost_replies>);
 }
 
 TEST_CASE("an outbox that claims by the highest number is found out") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "conformance/mistakes/faulty_attempts.hpp"
+#include "conformance/mistakes/faulty_batches.hpp"
 #include "conformance/mistakes/faulty_letters.hpp"
 #include "conformance/mistakes/faulty_queue.hpp"
 #include "conformance/mistakes/faulty_sink.hpp"
@@ -7,6 +8,7 @@
 #include "support/test.hpp"
 
 #include <sinew/testing/conformance/attempts.hpp>
+#include <sinew/testing/conformance/batch_sink.hpp>
 #include <sinew/testing/conformance/dead_letters.hpp>
 #include <sinew/testing/conformance/queue_source.hpp>
 #include <sinew/testing/conformance/sink.hpp>
@@ -26,6 +28,13 @@ TEST_CASE("each claim of a sink is broken by some mistake, and each mistake brea
     every_claim_bites(sink_mistake::keeps_the_view, [](sink_mistake wrong) {
         return sink_claims("faulty_sink", [wrong] { return faulty_sink_environment(wrong); },
                            {.any_bytes = true});
+    });
+}
+
+TEST_CASE("each claim of a sink of batches is broken by some mistake, and each breaks a claim") {
+    every_claim_bites(batch_mistake::accepts_without_time, [](batch_mistake wrong) {
+        return batch_sink_claims("faulty_batches",
+                                 [wrong] { return faulty_batches_environment(wrong); });
     });
 }
 

@@ -7,6 +7,7 @@
 
 #include <sinew/adapters/sqlite.hpp>
 #include <sinew/testing/conformance/attempts.hpp>
+#include <sinew/testing/conformance/batch_sink.hpp>
 #include <sinew/testing/conformance/dead_letters.hpp>
 #include <sinew/testing/conformance/sink.hpp>
 #include <sinew/testing/conformance/source.hpp>
@@ -141,6 +142,18 @@ struct sqlite_producer_environment : file_that_crashes {
         other->execute("BEGIN IMMEDIATE");
     }
     void reconnect() { other.reset(); }
+    void refuse(std::string_view id) const {
+        constexpr std::string_view digits = "0123456789abcdef";
+        std::string hex;
+        for (const char one : id) {
+            hex.push_back(digits[static_cast<unsigned char>(one) / 16U]);
+            hex.push_back(digits[static_cast<unsigned char>(one) % 16U]);
+        }
+        sqlite::connection(file()).execute_script(
+            ("CREATE TRIGGER refuses BEFORE INSERT ON sinew_records WHEN NEW.id = x'" + hex +
+             "' BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+                .c_str());
+    }
 };
 
 constexpr store_features whole_store{.connections = true,
@@ -163,6 +176,13 @@ TEST_CASE("sqlite: the log keeps every claim of a source that can be provoked") 
 TEST_CASE("sqlite: the producer keeps every claim of a sink") {
     const auto table =
         sink_claims("sqlite::producer", fresh<sqlite_producer_environment>, {.any_bytes = true});
+    INFO(table.text());
+    REQUIRE(table.all_kept());
+    REQUIRE(table.count(claim_state::not_claimed) == 0);
+}
+
+TEST_CASE("sqlite: the producer keeps every claim of a sink of batches") {
+    const auto table = batch_sink_claims("sqlite::producer", fresh<sqlite_producer_environment>);
     INFO(table.text());
     REQUIRE(table.all_kept());
     REQUIRE(table.count(claim_state::not_claimed) == 0);

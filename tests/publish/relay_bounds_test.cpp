@@ -3,6 +3,11 @@
 
 #include <sinew/core/run.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
 #include "publish/relay_parts.hpp"
 
 using namespace sinew;
@@ -177,6 +182,32 @@ TEST_CASE("each part of the work has its turn, also if every call lasts longer t
     CHECK(one.counts().marked == 99);
     CHECK(one.counts().parked == 1);
     CHECK(one.counts().purged == 99);
+    CHECK(one.counts().leases_lost == 0);
+}
+
+TEST_CASE("each lease is renewed in its turn, also if a step has time for one renewal alone") {
+    service here({.shards = 4});
+    scripted_sink to;
+    relay one(here.handle(), to, relay_named("r"));
+    stands_at = t0.steady;
+    one.measure_with(&look);
+    one.step(now_at());
+    REQUIRE(one.shards_held() == 4);
+    slow_down(here, 3400ms);  // with one renewal in each step, four take less than a lease
+    std::array<std::uint64_t, 4> beats{};
+    std::array<steady_time, 4> renewed{};
+    renewed.fill(stands_at);
+    for (int i = 0; i < 50; ++i) {
+        one.step(now_at());
+        for (shard_id shard = 0; shard < 4; ++shard) {
+            const auto beat = here.box.holder(shard).beat;
+            if (std::exchange(beats[shard], beat) != beat) {
+                renewed[shard] = stands_at;
+            }
+            CHECK(stands_at - renewed[shard] < 34s);  // a lease, and a call under way
+        }
+        stands_at = std::max(stands_at, one.next_deadline());
+    }
     CHECK(one.counts().leases_lost == 0);
 }
 

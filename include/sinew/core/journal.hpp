@@ -61,7 +61,7 @@ namespace sinew {
 ///    `check_reply`), and the transaction goes on as if nothing had been called.
 ///
 /// **On failure.** As any call on a transaction of that store.
-/// **Models.** `memory::journal`.
+/// **Models.** `memory::journal`, `sqlite::journal`, `postgres::journal`.
 template <class J, class Store>
 concept journal_writer = requires(J& journal, const Store& s, typename Store::transaction_type& tx,
                                   const new_instance& one, const process_reply& reply,
@@ -116,7 +116,7 @@ concept journal_writer = requires(J& journal, const Store& s, typename Store::tr
 /// **On crash.** What was claimed stays so until the seat's lease has ended, and is then claimed
 /// again, with its history as it was written last.
 /// **Bounds.** A note's detail is kept up to `dead_letter_record::detail_max` bytes.
-/// **Models.** `memory::journal`.
+/// **Models.** `memory::journal`, `sqlite::journal`, `postgres::journal`.
 template <class J, class Store>
 concept journal_queue =
     lease_keeper<J> &&
@@ -147,7 +147,7 @@ concept journal_queue =
 /// 5. `counts(until)` counts what is committed.
 ///
 /// **On failure.** Each throws `unavailable_error` if the store cannot be reached by `until`.
-/// **Models.** `memory::journal`.
+/// **Models.** `memory::journal`, `sqlite::journal`, `postgres::journal`.
 template <class J>
 concept journal_desk = requires(
     J& journal, std::string_view text, wall_time now, std::int64_t number, epoch_number epoch,

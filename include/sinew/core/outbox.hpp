@@ -101,6 +101,37 @@ inline void check(const outbox_options& options) {
     }
 }
 
+/// Refuses to open an outbox without a name, or with options that are out of their range.
+///
+/// **On failure.** Throws `usage_error` that says what is wrong.
+inline void check_opening(std::string_view name, const outbox_options& options) {
+    if (name.empty()) {
+        throw usage_error(
+            "outbox: it needs a name, by which writers and relays find the same one, such as "
+            "db.outbox(\"orders\")");
+    }
+    check(options);
+}
+
+/// Refuses another number of shards than an outbox was made with.
+///
+/// **On failure.** Throws `usage_error` that says what to do.
+inline void check_shards(std::string_view name, shard_id made_with, shard_id opened_with) {
+    if (made_with != opened_with) {
+        const std::string had = std::to_string(made_with);
+        throw usage_error(std::string("outbox: ")
+                              .append(name)
+                              .append(" was made with ")
+                              .append(had)
+                              .append(" shards, and is opened with ")
+                              .append(std::to_string(opened_with))
+                              .append("; open it with .shards = ")
+                              .append(had)
+                              .append(", or begin one of another name, and let relays publish what "
+                                      "is left in this one"));
+    }
+}
+
 /// Refuses an event that cannot be added.
 ///
 /// **On failure.** Throws `permanent_error` with the reason of the event's defect, or
@@ -231,6 +262,43 @@ concept outbox_queue =
         { box.park(lease, number, note, following::pass, until) } -> std::same_as<fenced_result>;
         { box.lag(until) } -> std::same_as<outbox_lag>;
         { box.purge(now, limit, until) } -> std::same_as<std::size_t>;
+    };
+
+/// What is to be marked as published under one lease. Views of both, valid for the call.
+struct shard_marks {
+    const shard_lease& lease;
+    std::span<const std::int64_t> numbers{};
+};
+
+/// A `multi_shard_outbox` answers for several shards in one call, which costs a relay that holds many
+/// of them one round trip, and one commit, instead of one for each.
+///
+/// **Syntax.** `claim(leases, now, limits, until)`; `mark_published(marks, now, until)`. The leases of
+/// one call are of different shards.
+///
+/// **Semantics.**
+/// 1. `claim(leases)` answers for each lease, in the order given, what `claim` answers for it alone,
+///    so an ended one keeps nothing of the others back. `limits` are for all of them together: each
+///    lease has what those before it left.
+/// 2. Where a limit is reached the answer ends, with that lease or before it, but not before the
+///    first. Behind its end nothing was looked at, so who asks again begins there, and each shard
+///    gets its turn.
+/// 3. `mark_published(marks)` does for each lease what `mark_published` does for it alone, and answers
+///    for each, in the order given: one that is stale keeps the others from nothing.
+///
+/// **On failure.** Each throws as it does for one lease, and then nothing was marked.
+/// **On crash.** Of the marks of one call all are kept, or none.
+/// **Complexity.** Marking is one transaction.
+/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`.
+template <class O>
+concept multi_shard_outbox =
+    outbox_queue<O> &&
+    requires(O& box, std::span<const shard_lease> leases, std::span<const shard_marks> marks,
+             wall_time now, claim_limits limits, steady_time until) {
+        {
+            box.claim(leases, now, limits, until)
+        } -> std::same_as<std::vector<std::optional<std::vector<outbox_entry>>>>;
+        { box.mark_published(marks, now, until) } -> std::same_as<std::vector<fenced_result>>;
     };
 
 /// A `waking_outbox` tells a relay that something was added, so that it need not look all the time.

@@ -69,7 +69,7 @@ template <class Driver>
 template <class Clock, class Driver>
 void let_measure(Driver& one) noexcept {
     if constexpr (std::same_as<Clock, machine_clock> && requires { one.measure_with(nullptr); }) {
-        one.measure_with([] { return machine_clock::now().steady; });
+        one.measure_with([] { return steady_time(std::chrono::steady_clock::now()); });
     }
 }
 
@@ -108,7 +108,7 @@ run_end run(Driver& one, const Stop& stop, run_options options = {}, Clock clock
         return clock.now().steady < until;
     };
     if constexpr (std::same_as<Clock, machine_clock> && requires { one.measure_with(nullptr); }) {
-        one.measure_with([] { return machine_clock::now().steady; });
+        one.measure_with([] { return steady_time(std::chrono::steady_clock::now()); });
     }
     // A port that does not wait by itself must not be asked without a pause.
     constexpr duration nap = std::chrono::milliseconds(1);

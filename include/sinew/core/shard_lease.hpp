@@ -96,7 +96,8 @@ enum class [[nodiscard]] fenced_result : std::uint8_t {
 /// **On failure.** Each call throws `unavailable_error` if the store cannot be reached by `until`.
 /// After a `take` without an answer look at the holder, and take again if it is oneself.
 /// **On crash.** The lease stays as it is, and others take it when its beat has stood still.
-/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`; `memory::journal`.
+/// **Models.** `memory::outbox`, `sqlite::outbox`, `postgres::outbox`;
+/// `memory::journal`, `sqlite::journal`, `postgres::journal`.
 template <class K>
 concept lease_keeper = requires(K& keeper, shard_id shard, const shard_lease& lease,
                                 std::string_view owner, steady_time until) {

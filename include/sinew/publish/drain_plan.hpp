@@ -110,8 +110,17 @@ public:
         auto out = sinew::decide(rules_, tried, answer, now.wall);
         switch (out.sink) {
             case sink_sign::up: gate_.answered(); break;
-            case sink_sign::silent: gate_.went_silent(now.steady); break;
-            case sink_sign::down: gate_.close(now.steady, answer.why().retry_after); break;
+            // The answers of one call close it once.
+            case sink_sign::silent:
+                if (gate_.is_open(now.steady)) {
+                    gate_.went_silent(now.steady);
+                }
+                break;
+            case sink_sign::down:
+                if (gate_.is_open(now.steady)) {
+                    gate_.close(now.steady, answer.why().retry_after);
+                }
+                break;
             case sink_sign::none: break;
         }
         if (out.sink == sink_sign::silent) {

@@ -5,7 +5,8 @@
 ///
 /// **Guarantees.** An entry is removed only after the sink accepted it; what is between the two at a
 /// crash is published twice. Of one key nothing is published behind an entry that was not accepted;
-/// a key that waits holds up no other. A refused entry is never dropped: it is parked, with its
+/// a key that waits holds up no other. A sink that takes batches gets one batch at a time, and keeps
+/// the order in it; while it is taken for down, one entry tries it. A refused entry is never dropped: it is parked, with its
 /// reason, until people decide. What follows which answer: see `drain_plan`.
 ///
 /// **Bounds.** One batch in memory. One thread at a time; a publisher's thread may put into the same
@@ -23,6 +24,7 @@
 #include <sinew/core/spool.hpp>
 #include <sinew/core/time.hpp>
 #include <sinew/publish/ask_sink.hpp>
+#include <sinew/publish/closed_keys.hpp>
 #include <sinew/publish/decoration.hpp>
 #include <sinew/publish/drain_plan.hpp>
 #include <sinew/publish/relay_batch.hpp>
@@ -30,8 +32,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
-#include <string_view>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,9 @@ public:
           plan_(options, options.seed == 0 ? entropy_seed() : options.seed),
           spool_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed),
           observer_(std::move(observer)) {}
+    /// A sink that is gone at the end of the line cannot be published to: give it a name first.
+    drainer(Spool& from, const Sink&& to, const drainer_options& options = {},
+            Observer observer = {}) = delete;
 
     /// Publishes what is due, a batch at most; if there is nothing, waits for something to be put
     /// until `wait_until` at most. Answers whether anything was published or decided.
@@ -204,19 +208,8 @@ private:
         }
         look_at_ = later(now, batch.empty() ? options.poll_interval : duration::zero());
         busy_ = busy_ || !batch.empty();
-        std::set<std::string_view> closed;
-        for (const auto& one : batch) {
-            const steady_time then = at().steady;
-            if (!plan_.may_publish(then) || !spool_.is_open(then) || is_over(then)) {
-                break;
-            }
-            const std::string_view key = one.what.partitionkey;
-            if (closed.count(key) != 0) {
-                continue;
-            }
-            if (!publish(one, then) && !key.empty()) {
-                closed.insert(key);
-            }
+        if (!publish_together(batch)) {
+            publish_one_by_one(batch);
         }
         if (remove_accepted(at().steady)) {
             tell_if_drained();
@@ -224,10 +217,67 @@ private:
         return !batch.empty();
     }
 
-    /// Publishes one entry, and does what follows; whether its key may go on in this batch.
-    bool publish(const spool_entry& one, steady_time now) {
+    void publish_one_by_one(const std::vector<spool_entry>& batch) {
+        closed_keys closed;
+        for (const auto& one : batch) {
+            const steady_time then = at().steady;
+            if (!plan_.may_publish(then) || !spool_.is_open(then) || is_over(then)) {
+                return;
+            }
+            if (!closed.has(one.what.partitionkey) &&
+                !take_answer(one, ask(*to_, one.what.view(), publish_until(then)))) {
+                closed.close(one.what.partitionkey);
+            }
+        }
+    }
+
+    /// Publishes all of them in one call, if the sink can. Answers whether it did.
+    bool publish_together(const std::vector<spool_entry>& batch) {
+        if constexpr (batch_sink<Sink>) {
+            if (batch.size() > 1) {
+                std::vector<event_view> events;
+                events.reserve(batch.size());
+                for (const auto& one : batch) {
+                    events.push_back(one.what.view());
+                }
+                take_answers(batch, ask(*to_, std::span<const event_view>(events),
+                                        publish_until(at().steady)));
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Does what follows the answers of one call. Of a key, only the first that was not accepted is
+    /// heeded. What there is no time to write down is published again, and refused again.
+    void take_answers(const std::vector<spool_entry>& batch,
+                      const std::vector<publish_result>& answers) {
+        closed_keys closed;
+        std::vector<std::size_t> down;  // what pauses the sink comes last: other answers resume it
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const auto& key = batch[i].what.partitionkey;
+            if (answers[i].is_accepted()) {
+                take_answer(batch[i], answers[i]);
+            } else if (!closed.has(key)) {
+                closed.close(key);
+                const bool is_down = answers[i].how() == publish_result::end::refused &&
+                                     answers[i].why().kind == failure_class::unavailable;
+                const steady_time then = at().steady;
+                if (is_down) {
+                    down.push_back(i);
+                } else if (spool_.is_open(then) && !is_over(then)) {
+                    take_answer(batch[i], answers[i]);
+                }
+            }
+        }
+        for (const auto i : down) {
+            take_answer(batch[i], answers[i]);
+        }
+    }
+
+    /// Does what follows the answer for an entry; whether its key may go on in this batch.
+    bool take_answer(const spool_entry& one, const publish_result& answer) {
         const bool was_down = plan_.is_down();
-        const auto answer = ask(*to_, one.what.view(), later(now, plan_.options().publish_timeout));
         const moment then = at();
         const auto decided = plan_.decide(answer, one, then);
         tell_of_sink(was_down, answer, then.steady);
@@ -295,6 +345,9 @@ private:
         }
     }
 
+    [[nodiscard]] steady_time publish_until(steady_time now) const noexcept {
+        return later(now, plan_.options().publish_timeout);
+    }
     [[nodiscard]] steady_time call_until(steady_time now) const noexcept {
         return later(now, plan_.options().call_timeout);
     }

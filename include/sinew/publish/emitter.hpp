@@ -16,6 +16,7 @@
 #include <sinew/core/event.hpp>
 #include <sinew/core/new_event.hpp>
 #include <sinew/core/random.hpp>
+#include <sinew/core/store.hpp>
 #include <sinew/core/time.hpp>
 
 #include <concepts>
@@ -27,6 +28,13 @@ namespace sinew {
 /// Adds events to one outbox. One thread at a time may call it; each writer has its own.
 template <class Outbox, clock Clock = machine_clock, random_source Random = splitmix64>
 class emitter {
+    // Not the concept itself: the compiler would list its parts.
+    static constexpr bool is_store = store<Outbox>;
+    static_assert(
+        !is_store,
+        "sinew: emitter takes a handle on an outbox, such as db.outbox(\"orders\"), and not "
+        "the store");
+
 public:
     /// `box` is a handle on the outbox; what it is a handle on has to outlive this.
     explicit emitter(Outbox box, Clock clock = {}, Random random = Random(entropy_seed()))

@@ -10,6 +10,8 @@
 /// | refused unavailable, unknown | the same | the gate is shut for a pause by backoff |
 /// | (the gate is shut) | refused, unavailable, `sink_down`, with `retry_after` | one event tries when the pause is over |
 ///
+/// Of a batch, the gate is shut if one of its answers says so.
+///
 /// For a caller who has somebody to tell: a request that can be answered with "try again later". The
 /// event is kept nowhere.
 
@@ -24,7 +26,9 @@
 #include <sinew/publish/port_gate.hpp>
 
 #include <cstdint>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace sinew {
 
@@ -39,7 +43,7 @@ struct fail_fast_options {
     std::uint64_t seed = 0;
 };
 
-/// A sink that answers soon; models `sink`. One thread at a time.
+/// A sink that answers soon; models `sink`, and `batch_sink` if the one inside does. One thread at a time.
 template <class Sink, class Clock = machine_clock>
 class fail_fast {
     // Not the concepts themselves: the compiler would list each of their parts.
@@ -66,28 +70,59 @@ public:
           timeout_(checked(options).publish_timeout),
           clock_(std::move(clock)),
           gate_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed) {}
+    /// A sink that is gone at the end of the line cannot be published to: give it a name first.
+    explicit fail_fast(const Sink&& to, const fail_fast_options& options = {},
+                       Clock clock = {}) = delete;
 
     publish_result publish(const event_view& e, steady_time until) {
         const steady_time now = clock_.now().steady;
         if (!gate_.is_open(now)) {
-            return publish_result::refused({failure_class::unavailable, "sink_down",
-                                            "the sink was found down a moment ago",
-                                            gate_.until() - now});
+            return sink_down(now);
         }
-        const steady_time soon = later(now, timeout_);
-        auto answer = ask(*to_, e, soon < until ? soon : until);
-        const bool is_down = answer.how() == publish_result::end::unknown ||
-                             (answer.how() == publish_result::end::refused &&
-                              answer.why().kind == failure_class::unavailable);
-        if (is_down) {
-            gate_.close(clock_.now().steady, answer.why().retry_after);
-        } else {
-            gate_.answered();
-        }
+        auto answer = ask(*to_, e, soon(now, until));
+        heed(says_down(answer) ? &answer : nullptr);
         return answer;
     }
 
+    std::vector<publish_result> publish_batch(std::span<const event_view> events, steady_time until)
+        requires batch_sink<Sink>
+    {
+        const steady_time now = clock_.now().steady;
+        if (!gate_.is_open(now)) {
+            return std::vector<publish_result>(events.size(), sink_down(now));
+        }
+        auto answers = ask(*to_, events, soon(now, until));
+        const publish_result* down = nullptr;
+        for (const auto& one : answers) {
+            down = says_down(one) ? &one : down;
+        }
+        heed(down);
+        return answers;
+    }
+
 private:
+    [[nodiscard]] static bool says_down(const publish_result& answer) noexcept {
+        return answer.how() == publish_result::end::unknown ||
+               (answer.how() == publish_result::end::refused &&
+                answer.why().kind == failure_class::unavailable);
+    }
+    /// Shuts the gate by the answer that says that the sink is down, if one does.
+    void heed(const publish_result* down) {
+        if (down != nullptr) {
+            gate_.close(clock_.now().steady, down->why().retry_after);
+        } else {
+            gate_.answered();
+        }
+    }
+    [[nodiscard]] publish_result sink_down(steady_time now) const {
+        return publish_result::refused({failure_class::unavailable, "sink_down",
+                                        "the sink was found down a moment ago",
+                                        gate_.until() - now});
+    }
+    [[nodiscard]] steady_time soon(steady_time now, steady_time until) const noexcept {
+        const steady_time end = later(now, timeout_);
+        return end < until ? end : until;
+    }
     [[nodiscard]] static const fail_fast_options& checked(const fail_fast_options& options) {
         if (options.publish_timeout <= duration::zero()) {
             throw usage_error("fail_fast: option publish_timeout has to be above 0");

@@ -54,6 +54,8 @@ public:
     /// **On failure.** Throws `usage_error` that names the option.
     relay(Outbox box, Sink& to, relay_options options = {}, Observer observer = {})
         : state_(std::move(box), to, std::move(options), std::move(observer)) {}
+    /// A sink that is gone at the end of the line cannot be published to: give it a name first.
+    relay(Outbox box, const Sink&& to, relay_options options = {}, Observer observer = {}) = delete;
 
     /// Does what can be done now: renews leases, writes down what was published, claims, publishes,
     /// purges. Waits for something to do until `wait_until` at most; by default not at all.
@@ -189,37 +191,12 @@ private:
 
     bool do_part(std::size_t part) {
         switch (part) {
-            case 0: return settle_all();
+            case 0: return detail::settle_all(state_);
             case 1: return detail::balance_shares(state_);
-            case 2: return serve_in_turn();
+            case 2: return detail::serve_in_turn(state_);
             case 3: return purge();
             default: report_lag(); return false;
         }
-    }
-
-    /// Writes down what earlier steps could not.
-    bool settle_all() {
-        auto& s = state_;
-        bool busy = false;
-        for (auto& w : s.works) {
-            if (w.has_unwritten() && s.store_is_open() && s.may_call()) {
-                detail::settle(s, w);
-                busy = true;
-            }
-        }
-        return busy;
-    }
-
-    /// Each shard gets its turn; the next step begins with the one behind the last that had its.
-    bool serve_in_turn() {
-        auto& s = state_;
-        const std::size_t size = s.works.size();
-        bool busy = false;
-        for (std::size_t i = 0; i < size && s.may_call(); ++i) {
-            s.turn = (s.turn + 1) % size;
-            busy |= detail::serve(s, s.works[s.turn]);
-        }
-        return busy;
     }
 
     /// Forgets old entries, a bite at a time. One that fails waits for its next time as if it had

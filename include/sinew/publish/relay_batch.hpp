@@ -33,6 +33,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -153,6 +154,17 @@ public:
         return out;
     }
 
+    /// The next entry that may be published, if there is one.
+    [[nodiscard]] std::optional<std::size_t> pick_one() {
+        while (next_ < entries_.size()) {
+            const std::size_t at = next_++;
+            if (!is_closed(at)) {
+                return at;
+            }
+        }
+        return std::nullopt;
+    }
+
     [[nodiscard]] const outbox_entry& operator[](std::size_t index) const noexcept {
         return entries_[index];
     }
@@ -176,6 +188,9 @@ public:
 
 private:
     [[nodiscard]] bool is_closed(std::size_t index) const noexcept {
+        if (closed_.empty()) {
+            return false;
+        }
         const std::string_view key = entries_[index].what.partitionkey;
         for (const auto& one : closed_) {
             if (one == key) {

@@ -8,6 +8,7 @@
 
 #include <sinew/publish/relay_state.hpp>
 
+#include <cstddef>
 #include <utility>
 
 namespace sinew::detail {
@@ -24,22 +25,34 @@ void plan_beat(State& s) {
     }
 }
 
-/// Renews the leases that are due, as far as the step has time for it, but one at least. Also called
-/// while a long batch is under way.
+/// Of the leases that are due, the one whose renewal was tried longest ago.
+template <class State>
+[[nodiscard]] shard_work* next_to_renew(State& s, steady_time at) {
+    shard_work* next = nullptr;
+    for (auto& w : s.works) {
+        const bool is_due = !w.gone && at >= later(s.balance.sent(w.shard), s.options.heartbeat);
+        if (is_due && (next == nullptr || w.last_beat < next->last_beat)) {
+            next = &w;
+        }
+    }
+    return next;
+}
+
+/// Renews the leases that are due, as far as the step has time for it, but one at least. If there is
+/// no time for all, each has its turn. Also called while a long batch is under way.
 template <class State>
 void beat(State& s) {
     if (s.clock() < s.next_beat) {
         return;
     }
-    bool first = true;
-    for (auto& w : s.works) {
+    for (std::size_t tried = 0; tried < s.works.size(); ++tried) {
         const steady_time sent = s.clock();
-        if (w.gone || sent < later(s.balance.sent(w.shard), s.options.heartbeat)) {
-            continue;
-        }
-        if (!s.store_gate.is_open(sent) || !(std::exchange(first, false) || s.has_time())) {
+        shard_work* const next = next_to_renew(s, sent);
+        if (next == nullptr || !s.store_gate.is_open(sent) || !(tried == 0 || s.has_time())) {
             break;
         }
+        shard_work& w = *next;
+        w.last_beat = sent;
         const shard_lease lease = s.balance.lease(w.shard);
         const auto answer = s.ask([&](steady_time until) { return s.box.renew(lease, until); });
         if (answer == fenced_result::done) {
@@ -87,7 +100,7 @@ void take(State& s, const shard_to_take& wanted) {
     }
     const shard_lease& lease = **answer;
     s.balance.holds(lease, sent);
-    s.works.push_back({.shard = lease.shard});
+    s.works.push_back({.shard = lease.shard, .last_beat = sent});
     ++s.counts.leases_taken;
     s.tell([&](auto& o) { o.on_lease_taken(s.lease_note(lease.shard, to_string(wanted.reason))); });
 }

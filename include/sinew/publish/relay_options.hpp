@@ -6,11 +6,11 @@
 #include <sinew/core/backoff.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/following.hpp>
+#include <sinew/core/owner_name.hpp>
 #include <sinew/core/random.hpp>
 #include <sinew/core/shard_lease.hpp>
 #include <sinew/core/time.hpp>
 
-#include <unistd.h>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -94,18 +94,6 @@ inline void check(const relay_options& o) {
     detail::check_relay_number(o.max_attempts > 0, "max_attempts has to be above 0");
     detail::check_relay_number(o.purge_max > 0, "purge_max has to be above 0");
     detail::check_relay_spans(o);
-}
-
-/// A name that no other process has: host, process, and a number by chance.
-[[nodiscard]] inline std::string new_owner_name(std::uint64_t chance) {
-    constexpr char digits[] = "0123456789abcdef";
-    char host[256] = {};
-    std::string out = ::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0' ? host : "relay";
-    out.append("/").append(std::to_string(::getpid())).append("/");
-    for (unsigned shift = 64; shift != 0; shift -= 4) {
-        out.push_back(digits[chance >> (shift - 4) & 0xfU]);
-    }
-    return out;
 }
 
 /// What a relay has done.

@@ -38,8 +38,9 @@ struct relay_refusal {
 struct shard_work {
     shard_id shard = 0;
     relay_batch batch{};
-    std::vector<std::int64_t> marks{};      ///< accepted by the sink, and not recorded yet
-    std::vector<relay_refusal> refusals{};  ///< of the batch, and not recorded yet
+    std::vector<std::int64_t> marks{};           ///< accepted by the sink, and not recorded yet
+    std::vector<relay_refusal> refusals{};       ///< of the batch, and not recorded yet
+    steady_time last_beat = steady_time::min();  ///< when its renewal was tried last
     steady_time next_claim = steady_time::min();
     steady_time rests_from = never;               ///< since when a claim brings nothing
     steady_time retries_at = steady_time::min();  ///< when the last of those put off is due
@@ -84,6 +85,7 @@ template <class Box>
 template <class Outbox, class Sink, class Observer>
 struct relay_state {
     static constexpr bool publishes_batches = batch_sink<Sink>;
+    static constexpr bool asks_together = multi_shard_outbox<Outbox>;
     static constexpr bool is_watched = !std::same_as<Observer, null_relay_observer>;
 
     relay_state(Outbox outbox, Sink& sink, relay_options given, Observer watcher)
@@ -105,6 +107,7 @@ struct relay_state {
     port_gate store_gate;
     port_gate sink_gate;
     std::vector<shard_work> works{};
+    std::vector<shard_lease> leases{};  ///< room for those of one call
     relay_counts counts{};
     moment now{};
     steady_time (*stopwatch)() = nullptr;  ///< tells the time within a step
@@ -151,8 +154,9 @@ struct relay_state {
         return at < now.steady ? now.steady : at;
     }
     /// The time of the wall, also within a step.
-    [[nodiscard]] wall_time wall() const {
-        return now.wall + std::chrono::duration_cast<wall_time::duration>(clock() - now.steady);
+    [[nodiscard]] wall_time wall() const { return wall_at(clock()); }
+    [[nodiscard]] wall_time wall_at(steady_time at) const {
+        return now.wall + std::chrono::duration_cast<wall_time::duration>(at - now.steady);
     }
 
     [[nodiscard]] bool store_is_open() const { return store_gate.is_open(clock()); }
@@ -190,11 +194,9 @@ struct relay_state {
         has_called = true;
         try {
             auto answer = call(until);
-            if constexpr (std::same_as<decltype(answer), fenced_result>) {
-                if (answer == fenced_result::unknown) {
-                    store_failed("no_answer");
-                    return answer;
-                }
+            if (is_unknown(answer)) {
+                store_failed("no_answer");
+                return answer;
             }
             store_answered();
             return answer;
@@ -229,6 +231,21 @@ struct relay_state {
             }
             return std::nullopt;
         }
+    }
+
+    /// Whether what was written, or some of it, has no answer.
+    template <class Answer>
+    [[nodiscard]] static bool is_unknown(const Answer& answer) {
+        if constexpr (std::same_as<Answer, fenced_result>) {
+            return answer == fenced_result::unknown;
+        } else if constexpr (std::same_as<Answer, std::vector<fenced_result>>) {
+            for (const auto one : answer) {
+                if (one == fenced_result::unknown) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     [[nodiscard]] steady_time next_call_ends() const {

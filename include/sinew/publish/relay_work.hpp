@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// The work of a relay in one shard: claim, publish, mark.
+/// The work of a relay in its shards: claim, publish, mark.
+///
+/// An outbox that answers for several shards in one call (`multi_shard_outbox`) is asked for all of
+/// those that have nothing to publish, `batch_max` entries together; what of them is published is
+/// marked in one call behind the last of them, or once it is `batch_max`.
 ///
 /// **Guarantees.** Nothing of a shard is claimed or published before what became of the last batch
 /// is written down. A mark without an answer is repeated until there is one. That an entry was put
@@ -12,7 +16,11 @@
 #include <sinew/publish/relay_leases.hpp>
 #include <sinew/publish/relay_state.hpp>
 
+#include <cstddef>
+#include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace sinew::detail {
 
@@ -28,12 +36,9 @@ template <class State>
             wall_between(entry.added, s.wall())};
 }
 
-/// Writes down what the sink accepted.
+/// Takes the answer to a mark; nothing if the outbox could not be reached.
 template <class State>
-void write_marks(State& s, shard_work& w) {
-    const shard_lease& lease = s.balance.lease(w.shard);
-    const auto answer = s.ask(
-        [&](steady_time until) { return s.box.mark_published(lease, w.marks, s.wall(), until); });
+void take_mark(State& s, shard_work& w, std::optional<fenced_result> answer) {
     if (answer == fenced_result::done) {
         s.counts.marked += w.marks.size();
         w.marks.clear();
@@ -43,6 +48,40 @@ void write_marks(State& s, shard_work& w) {
         ++s.counts.marks_refused;
     } else {
         ++s.counts.marks_unknown;
+    }
+}
+
+/// Writes down what the sink accepted.
+template <class State>
+void write_marks(State& s, shard_work& w) {
+    const shard_lease& lease = s.balance.lease(w.shard);
+    take_mark(s, w, s.ask([&](steady_time until) {
+        return s.box.mark_published(lease, w.marks, s.wall(), until);
+    }));
+}
+
+/// Writes down what the sink accepted in all shards, in one call.
+template <class State>
+void write_all_marks(State& s) {
+    std::vector<shard_work*> marked;
+    std::vector<shard_marks> marks;
+    marked.reserve(s.works.size());
+    marks.reserve(s.works.size());
+    for (auto& w : s.works) {
+        if (!w.gone && !w.marks.empty()) {
+            marked.push_back(&w);
+            marks.push_back({s.balance.lease(w.shard), w.marks});
+        }
+    }
+    if (marked.size() == 1) {
+        write_marks(s, *marked.front());
+    } else if (!marked.empty()) {
+        const auto answers = s.ask([&](steady_time until) {
+            return s.box.mark_published(std::span<const shard_marks>(marks), s.wall(), until);
+        });
+        for (std::size_t i = 0; i < marked.size(); ++i) {
+            take_mark(s, *marked[i], answers ? std::optional((*answers)[i]) : std::nullopt);
+        }
     }
 }
 
@@ -80,13 +119,9 @@ void write_refusal(State& s, shard_work& w, const relay_refusal& one) {
     }
 }
 
-/// Writes down what became of the batch so far, as far as the step has time for it. Answers whether
-/// all of it is written.
+/// Writes down what was not accepted, as far as the step has time for it.
 template <class State>
-bool settle(State& s, shard_work& w) {
-    if (!w.marks.empty() && s.store_is_open() && s.may_call()) {
-        write_marks(s, w);
-    }
+void write_refusals(State& s, shard_work& w) {
     while (!w.refusals.empty() && s.store_is_open() && s.may_call()) {
         const relay_refusal one = std::move(w.refusals.back());
         w.refusals.pop_back();
@@ -95,40 +130,111 @@ bool settle(State& s, shard_work& w) {
             beat(s);
         }
     }
+}
+
+/// Writes down what became of the batch so far, as far as the step has time for it. Answers whether
+/// all of it is written.
+template <class State>
+bool settle(State& s, shard_work& w) {
+    if (!w.marks.empty() && s.store_is_open() && s.may_call()) {
+        write_marks(s, w);
+    }
+    write_refusals(s, w);
     return !w.gone && !w.has_unwritten();
 }
 
-/// Claims the next entries. Answers whether there are any.
+/// Does so with the batches of all shards. Answers whether there was anything to write.
 template <class State>
-bool claim(State& s, shard_work& w) {
-    const bool is_due = s.clock() >= w.next_claim || (s.claims_anew && !w.is_fresh);
-    if (!s.may_call() || !(w.is_busy() || is_due)) {
-        return false;
+bool settle_all(State& s) {
+    bool any = false;
+    if constexpr (State::asks_together) {
+        if (s.store_is_open() && s.may_call()) {
+            for (const auto& w : s.works) {
+                any |= w.has_unwritten();
+            }
+            write_all_marks(s);
+        }
     }
-    const shard_lease& lease = s.balance.lease(w.shard);
-    const claim_limits limits{s.options.batch_max, s.options.batch_bytes_max};
-    const steady_time sent = s.clock();
-    auto answer =
-        s.ask([&](steady_time until) { return s.box.claim(lease, s.wall(), limits, until); });
-    if (!answer) {
-        return false;
+    for (auto& w : s.works) {
+        if (w.has_unwritten() && s.store_is_open() && s.may_call()) {
+            if constexpr (State::asks_together) {
+                write_refusals(s, w);
+            } else {
+                settle(s, w);
+            }
+            any = true;
+        }
     }
-    if (!*answer) {
+    return any;
+}
+
+/// Whether the next entries of a shard are to be claimed.
+template <class State>
+[[nodiscard]] bool is_to_claim(const State& s, const shard_work& w, steady_time at) {
+    const bool is_due = at >= w.next_claim || (s.claims_anew && !w.is_fresh);
+    return !w.gone && w.batch.is_over() && !w.has_unwritten() && (w.is_busy() || is_due) &&
+           at < s.balance.valid_until(w.shard);
+}
+
+/// Takes what a claim brought; nothing if the lease has ended.
+template <class State>
+void take_claim(State& s, shard_work& w, std::optional<std::vector<outbox_entry>>& shown,
+                steady_time sent) {
+    if (!shown) {
         s.lose(w);
-        return false;
+        return;
     }
     w.next_claim = later(sent, s.options.poll_interval);
-    w.rests_from = (*answer)->empty() ? sent : never;
-    w.is_fresh = (*answer)->empty();
+    w.rests_from = shown->empty() ? sent : never;
+    w.is_fresh = shown->empty();
     if (w.is_fresh) {
         w.batch = {};
+        return;
+    }
+    w.marks.reserve(shown->size());
+    w.batch = relay_batch(std::move(*shown));
+    ++s.counts.batches;
+}
+
+/// Claims the next entries of a shard and, if the outbox can, of those that come behind it in turn.
+/// Answers whether there are any of that shard.
+template <class State>
+bool claim(State& s, shard_work& w) {
+    const steady_time sent = s.clock();
+    if (!s.may_call() || !is_to_claim(s, w, sent)) {
         return false;
     }
-    w.marks.reserve((*answer)->size());
-    w.refusals.reserve((*answer)->size());
-    w.batch = relay_batch(std::move(**answer));
-    ++s.counts.batches;
-    return true;
+    const claim_limits limits{s.options.batch_max, s.options.batch_bytes_max};
+    if constexpr (State::asks_together) {
+        std::vector<shard_work*> asked;
+        const auto first = static_cast<std::size_t>(&w - s.works.data());
+        for (std::size_t i = 0; i < s.works.size(); ++i) {
+            auto& one = s.works[(first + i) % s.works.size()];
+            if (is_to_claim(s, one, sent)) {
+                asked.push_back(&one);
+            }
+        }
+        if (asked.size() > 1) {
+            s.leases.resize(asked.size());
+            for (std::size_t i = 0; i < asked.size(); ++i) {
+                s.leases[i] = s.balance.lease(asked[i]->shard);
+            }
+            auto answers = s.ask([&](steady_time until) {
+                return s.box.claim(std::span<const shard_lease>(s.leases), s.wall(), limits, until);
+            });
+            for (std::size_t i = 0; answers && i < answers->size() && i < asked.size(); ++i) {
+                take_claim(s, *asked[i], (*answers)[i], sent);
+            }
+            return !w.gone && !w.batch.is_over();
+        }
+    }
+    const shard_lease& lease = s.balance.lease(w.shard);
+    auto answer =
+        s.ask([&](steady_time until) { return s.box.claim(lease, s.wall(), limits, until); });
+    if (answer) {
+        take_claim(s, w, *answer, sent);
+    }
+    return !w.gone && !w.batch.is_over();
 }
 
 /// Heeds what an answer says of the sink.
@@ -136,6 +242,9 @@ template <class State>
 void heed_sink(State& s, sink_sign sign, const failure& why) {
     if (sign == sink_sign::up && s.sink_gate.answered()) {
         s.tell([&](auto& o) { o.on_resumed({s.options.owner, "sink", {}, {}}); });
+    }
+    if (sign == sink_sign::up || sign == sink_sign::none) {
+        return;
     }
     const steady_time at = s.clock();
     if (!s.sink_gate.is_open(at)) {
@@ -158,7 +267,8 @@ template <class State>
 [[nodiscard]] sink_sign take_answer(State& s, shard_work& w, std::size_t index,
                                     const publish_result& answer) {
     const outbox_entry& entry = w.batch[index];
-    relay_decision what = w.batch.answer(s.rules, index, answer, s.wall());
+    const wall_time at = answer.is_accepted() ? wall_time() : s.wall();  // asking costs, too
+    relay_decision what = w.batch.answer(s.rules, index, answer, at);
     const sink_sign sign = what.sink;
     if (what.fate == entry_fate::mark) {
         w.marks.push_back(entry.number);
@@ -191,24 +301,43 @@ void take_answers(State& s, shard_work& w, const std::vector<std::size_t>& picke
     }
 }
 
-/// Publishes the picked entries, one of them or, if the sink can, several in one call.
+/// Publishes the picked entries in one call.
 template <class State>
 void publish(State& s, shard_work& w, const std::vector<std::size_t>& picked, steady_time until) {
     s.has_called = true;
+    std::vector<event_view> events;
+    events.reserve(picked.size());
+    for (const auto index : picked) {
+        events.push_back(w.batch[index].what.view());
+    }
+    take_answers(s, w, picked, sinew::ask(*s.to, std::span<const event_view>(events), until));
+}
+
+/// Publishes one entry.
+template <class State>
+void publish(State& s, shard_work& w, std::size_t picked, steady_time until) {
+    s.has_called = true;
+    const publish_result answer = sinew::ask(*s.to, w.batch[picked].what.view(), until);
+    heed_sink(s, take_answer(s, w, picked, answer), answer.why());
+}
+
+/// Publishes what comes next in the batch: one entry or, if the sink can, several in one call.
+template <class State>
+void publish_next(State& s, shard_work& w, steady_time until) {
     if constexpr (State::publishes_batches) {
-        if (picked.size() > 1) {
-            std::vector<event_view> events;
-            events.reserve(picked.size());
-            for (const auto index : picked) {
-                events.push_back(w.batch[index].what.view());
+        if (!s.sink_gate.is_probing()) {
+            const auto picked = w.batch.pick(w.batch.size());
+            if (picked.size() > 1) {
+                publish(s, w, picked, until);
+            } else if (!picked.empty()) {
+                publish(s, w, picked.front(), until);
             }
-            take_answers(s, w, picked,
-                         sinew::ask(*s.to, std::span<const event_view>(events), until));
             return;
         }
     }
-    const publish_result answer = sinew::ask(*s.to, w.batch[picked.front()].what.view(), until);
-    heed_sink(s, take_answer(s, w, picked.front(), answer), answer.why());
+    if (const auto picked = w.batch.pick_one()) {
+        publish(s, w, *picked, until);
+    }
 }
 
 /// Publishes of the batch what can be published now: until the sink or the lease forbids it, or the
@@ -216,21 +345,20 @@ void publish(State& s, shard_work& w, const std::vector<std::size_t>& picked, st
 template <class State>
 void publish_batch_of(State& s, shard_work& w) {
     while (!w.batch.is_over()) {
-        if (s.has_time()) {
+        // The time is asked for as seldom as can be: it is most of what publishing costs here.
+        steady_time at = s.clock();
+        if (at < s.step_ends && at >= s.next_beat) {
             beat(s);
+            at = s.clock();
         }
-        const steady_time at = s.clock();
         const steady_time valid = s.balance.valid_until(w.shard);
-        if (w.gone || at >= valid || !s.sink_gate.is_open(at) || !s.may_call()) {
+        if (w.gone || at >= valid || !s.sink_gate.is_open(at) ||
+            (s.has_called && at >= s.step_ends)) {
             return;
         }
-        const bool several = State::publishes_batches && !s.sink_gate.is_probing();
         const steady_time until = later(at, s.options.publish_timeout);
         try {
-            const auto picked = w.batch.pick(several ? w.batch.size() : 1);
-            if (!picked.empty()) {
-                publish(s, w, picked, until < valid ? until : valid);
-            }
+            publish_next(s, w, until < valid ? until : valid);
         } catch (...) {
             w.batch.end();  // what was picked may have no answer: nothing may overtake it
             throw;
@@ -238,7 +366,8 @@ void publish_batch_of(State& s, shard_work& w) {
     }
 }
 
-/// Does in one shard what can be done now. Answers whether anything happened.
+/// Does in one shard what can be done now. Answers whether anything happened. Where the outbox marks
+/// all shards in one call, that is left to the caller.
 template <class State>
 bool serve(State& s, shard_work& w) {
     const steady_time at = s.clock();
@@ -250,8 +379,33 @@ bool serve(State& s, shard_work& w) {
         return false;
     }
     publish_batch_of(s, w);
-    settle(s, w);
+    if constexpr (!State::asks_together) {
+        settle(s, w);
+    }
     return true;
+}
+
+/// Each shard gets its turn; the next step begins with the one behind the last that had its. Answers
+/// whether anything happened.
+template <class State>
+bool serve_in_turn(State& s) {
+    const std::size_t size = s.works.size();
+    std::size_t unwritten = 0;
+    bool busy = false;
+    for (std::size_t i = 0; i < size && s.may_call(); ++i) {
+        s.turn = (s.turn + 1) % size;
+        shard_work& w = s.works[s.turn];
+        busy |= serve(s, w);
+        if constexpr (State::asks_together) {
+            unwritten += w.marks.size();
+            const bool is_last = i + 1 == size || !s.may_call();
+            if (unwritten >= s.options.batch_max || (is_last && busy)) {
+                settle_all(s);
+                unwritten = 0;
+            }
+        }
+    }
+    return busy;
 }
 
 }  // namespace sinew::detail

@@ -21,6 +21,9 @@
 /// refuses for good is refused as permanent: an event that is too large for the spool alone is refused
 /// as unavailable, because the broker may take it later.
 ///
+/// Of a batch, what need not go to the spool is published in one call, and then each event has its
+/// answer as above; behind one of its key that is accepted nowhere it is refused as `behind`.
+///
 /// **What `accepted` means here.** The event is durable on this machine and will be published, also
 /// after a crash of this process, as soon as a drainer runs and the broker is back. It is not yet
 /// there for readers, and it is lost with the disk.
@@ -33,13 +36,17 @@
 #include <sinew/core/time.hpp>
 #include <sinew/publish/ask_sink.hpp>
 #include <sinew/publish/check_pauses.hpp>
+#include <sinew/publish/closed_keys.hpp>
 #include <sinew/publish/decoration.hpp>
 #include <sinew/publish/port_gate.hpp>
 #include <sinew/publish/spool_observer.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace sinew {
 
@@ -68,7 +75,7 @@ struct spooled_counts {
     std::uint64_t without_answer = 0;  ///< the spool gave none
 };
 
-/// A sink with a spool; models `sink`.
+/// A sink with a spool; models `sink`, and `batch_sink` if the one inside does.
 ///
 /// **Bounds.** One thread at a time, unless both clock and sink can take more; several threads have a
 /// `spooled` each, on one spool. An answer takes until `until`, plus what the disk takes for one
@@ -110,6 +117,9 @@ public:
           observer_(std::move(observer)),
           clock_(std::move(clock)),
           gate_({options.base, options.cap}, options.seed == 0 ? entropy_seed() : options.seed) {}
+    /// A sink that is gone at the end of the line cannot be published to: give it a name first.
+    spooled(const Sink&& to, Spool& in, const spooled_options& options = {}, Observer observer = {},
+            Clock clock = {}) = delete;
 
     publish_result publish(const event_view& e, steady_time until) {
         const moment now = clock_.now();
@@ -120,27 +130,48 @@ public:
             return store(e, now, until, std::nullopt);
         }
         auto answer = ask(*to_, e, live_until(now.steady, until));
-        switch (answer.how()) {
-            case publish_result::end::accepted:
-                gate_.answered();
-                ++counts_.live;
-                observer_.on_live(detail::note_of(e));
-                return answer;
-            case publish_result::end::refused:
-                if (answer.why().kind == failure_class::permanent) {
-                    gate_.answered();
-                    ++counts_.refused;
-                    return answer;
-                }
-                break;
-            case publish_result::end::unknown: break;
+        heed({&answer, 1});
+        return conclude(e, std::move(answer), until);
+    }
+
+    std::vector<publish_result> publish_batch(std::span<const event_view> events, steady_time until)
+        requires batch_sink<Sink>
+    {
+        const steady_time now = clock_.now().steady;
+        std::vector<event_view> live;
+        std::vector<bool> is_live(events.size(), false);
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            if (gate_.is_open(now) && !in_->holds(events[i].partitionkey)) {
+                is_live[i] = true;
+                live.push_back(events[i]);
+            }
         }
-        const moment then = clock_.now();
-        const bool unknown = answer.how() == publish_result::end::unknown;
-        if (unknown || answer.why().kind != failure_class::transient) {
-            gate_.close(then.steady, answer.why().retry_after);
+        std::vector<publish_result> answers;
+        if (!live.empty()) {
+            answers = ask(*to_, std::span<const event_view>(live), live_until(now, until));
+            heed(answers);
         }
-        return store(e, then, until, unknown ? std::optional(answer.why()) : std::nullopt);
+        std::vector<publish_result> out;
+        out.reserve(events.size());
+        closed_keys closed;
+        for (std::size_t i = 0, next = 0; i < events.size(); ++i) {
+            const auto& e = events[i];
+            publish_result* const answer = is_live[i] ? &answers[next++] : nullptr;
+            const bool is_there = answer != nullptr && answer->is_accepted();
+            if (closed.has(e.partitionkey) && !is_there) {
+                const bool unknown =
+                    answer != nullptr && answer->how() == publish_result::end::unknown;
+                out.push_back(unknown ? std::move(*answer) : closed_keys::behind());
+            } else if (answer != nullptr) {
+                out.push_back(conclude(e, std::move(*answer), until));
+            } else {
+                out.push_back(store(e, clock_.now(), until, std::nullopt));
+            }
+            if (!out.back().is_accepted()) {
+                closed.close(e.partitionkey);
+            }
+        }
+        return out;
     }
 
     [[nodiscard]] const spooled_counts& counts() const noexcept { return counts_; }
@@ -154,6 +185,43 @@ private:
         }
         detail::check_pauses("spooled", options.base, options.cap);
         return options;
+    }
+
+    [[nodiscard]] static bool is_permanent(const publish_result& answer) noexcept {
+        return answer.how() == publish_result::end::refused &&
+               answer.why().kind == failure_class::permanent;
+    }
+
+    /// What the answers to one call say of the sink: it is down if one of them says so.
+    void heed(std::span<const publish_result> answers) {
+        bool answered = false;
+        for (const auto& one : answers) {
+            const bool fine = one.is_accepted() || is_permanent(one);
+            if (!fine && (one.how() == publish_result::end::unknown ||
+                          one.why().kind != failure_class::transient)) {
+                gate_.close(clock_.now().steady, one.why().retry_after);
+                return;
+            }
+            answered = answered || fine;
+        }
+        if (answered) {
+            gate_.answered();
+        }
+    }
+
+    /// What becomes of an event, by what the sink answered for it.
+    publish_result conclude(const event_view& e, publish_result answer, steady_time until) {
+        if (answer.is_accepted()) {
+            ++counts_.live;
+            observer_.on_live(detail::note_of(e));
+            return answer;
+        }
+        if (is_permanent(answer)) {
+            ++counts_.refused;
+            return answer;
+        }
+        const bool unknown = answer.how() == publish_result::end::unknown;
+        return store(e, clock_.now(), until, unknown ? std::optional(answer.why()) : std::nullopt);
     }
 
     [[nodiscard]] steady_time live_until(steady_time now, steady_time until) const noexcept {

@@ -11,6 +11,9 @@
 /// | refused, transient or unavailable | the function is asked; its answer is the answer |
 /// | unknown | the function is asked; a refusal of it becomes `unknown`: the broker may have it |
 ///
+/// Of a batch, what the broker did not take goes to the function one by one, and nothing of a key that
+/// stands behind an event which neither took.
+///
 /// **Order.** None between what the broker took and what the function took.
 
 #include <sinew/core/error.hpp>
@@ -18,11 +21,15 @@
 #include <sinew/core/sink.hpp>
 #include <sinew/core/time.hpp>
 #include <sinew/publish/ask_sink.hpp>
+#include <sinew/publish/closed_keys.hpp>
 #include <sinew/publish/decoration.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace sinew {
 
@@ -50,7 +57,7 @@ struct fallback_counts {
     std::uint64_t lost = 0;         ///< accepted by neither
 };
 
-/// A sink with a fallback; models `sink`. One thread at a time.
+/// A sink with a fallback; models `sink`, and `batch_sink` if the one inside does. One thread at a time.
 ///
 /// Put a `fail_fast` inside, or each event waits for the broker's time-out before its fallback.
 /// **Example.** `sinew::with_fallback out(quick, [&](const event_view& e, const failure&,
@@ -86,10 +93,38 @@ public:
             throw usage_error("with_fallback: option publish_timeout has to be above 0");
         }
     }
+    /// A sink that is gone at the end of the line cannot be published to: give it a name first.
+    with_fallback(const Sink&& to, Fallback otherwise, const with_fallback_options& options = {},
+                  Clock clock = {}) = delete;
 
     publish_result publish(const event_view& e, steady_time until) {
-        const steady_time now = clock_.now().steady;
-        auto answer = ask(*to_, e, live_until(now, until));
+        return conclude(e, ask(*to_, e, live_until(clock_.now().steady, until)), until);
+    }
+
+    std::vector<publish_result> publish_batch(std::span<const event_view> events, steady_time until)
+        requires batch_sink<Sink>
+    {
+        auto answers = ask(*to_, events, live_until(clock_.now().steady, until));
+        closed_keys closed;
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            const bool behind = !answers[i].is_accepted() && closed.has(events[i].partitionkey);
+            if (behind) {
+                ++counts_.lost;
+            } else {
+                answers[i] = conclude(events[i], std::move(answers[i]), until);
+            }
+            if (!answers[i].is_accepted()) {
+                closed.close(events[i].partitionkey);
+            }
+        }
+        return answers;
+    }
+
+    [[nodiscard]] const fallback_counts& counts() const noexcept { return counts_; }
+
+private:
+    /// What becomes of an event, by what the sink answered for it.
+    publish_result conclude(const event_view& e, publish_result answer, steady_time until) {
         if (answer.is_accepted()) {
             ++counts_.live;
             return answer;
@@ -111,9 +146,6 @@ public:
         return other;
     }
 
-    [[nodiscard]] const fallback_counts& counts() const noexcept { return counts_; }
-
-private:
     [[nodiscard]] steady_time live_until(steady_time now, steady_time until) const noexcept {
         const steady_time most = later(now, timeout_);
         if (until == never || until <= now) {

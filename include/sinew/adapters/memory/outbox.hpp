@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// An outbox in memory: the reference model of `outbox`.
+/// An outbox in memory: the reference model of `outbox` and `multi_shard_outbox`.
 ///
 /// **Guarantees.** Every numbered sentence of the concepts holds. Where they leave something open:
 /// of two transactions that add to one key at the same time, the one that commits later is aborted;
@@ -45,8 +45,8 @@ class outbox {
 public:
     /// The outbox of that name in a database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
-    /// of shards than the outbox was made with.
+    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses, and
+    /// for another number of shards than the outbox was made with.
     outbox(const database& data, std::string name, outbox_options options = {})
         : outbox(data.tables_, std::move(name), options) {}
 
@@ -133,13 +133,46 @@ public:
         return out;
     }
 
+    /// As `multi_shard_outbox` says.
+    [[nodiscard]] std::vector<std::optional<std::vector<outbox_entry>>> claim(
+        std::span<const shard_lease> leases, wall_time now, claim_limits limits,
+        steady_time until = never) const {
+        std::vector<std::optional<std::vector<outbox_entry>>> out;
+        for (const auto& lease : leases) {
+            out.push_back(claim(lease, now, limits, until));
+            if (out.back()) {
+                limits.entries -= out.back()->size();
+                for (const auto& entry : *out.back()) {
+                    const std::size_t size = entry.what.view().size_bytes();
+                    limits.bytes -= size < limits.bytes ? size : limits.bytes;
+                }
+            }
+            if (limits.entries == 0 || limits.bytes == 0) {
+                break;
+            }
+        }
+        return out;
+    }
+
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time /*until*/ = never) {
-        return write_under(lease, numbers, [now](outbox_entry& entry) {
-            entry.state = outbox_state::published;
-            entry.settled = now;
-            entry.waits.reset();
-        });
+        return write_under(lease, numbers, [now](outbox_entry& entry) { publish(entry, now); });
+    }
+
+    /// As `multi_shard_outbox` says.
+    std::vector<fenced_result> mark_published(std::span<const shard_marks> marks, wall_time now,
+                                              steady_time /*until*/ = never) {
+        std::vector<fenced_result> out;
+        transaction tx(tables_);
+        for (const auto& one : marks) {
+            out.push_back(is_held(one.lease) ? fenced_result::done : fenced_result::stale);
+            if (out.back() == fenced_result::done) {
+                change_entries(tx, one.lease.shard, one.numbers,
+                               [now](outbox_entry& entry) { publish(entry, now); });
+            }
+        }
+        finish(tx);
+        return out;
     }
 
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
@@ -226,17 +259,15 @@ private:
 
     outbox(std::shared_ptr<detail::tables> tables, std::string name, outbox_options options)
         : tables_(std::move(tables)), name_(std::move(name)), options_(options) {
-        check(options_);
+        check_opening(name_, options_);
         transaction tx(tables_);
         const detail::row_name row{detail::space::outbox_shards, name_};
         const auto made_with = tx.value_or<std::int64_t>(row);
-        if (made_with != 0 && made_with != options_.shards) {
-            throw usage_error("outbox: it was made with " + std::to_string(made_with) +
-                              " shards, and is opened with " + std::to_string(options_.shards));
-        }
         if (made_with == 0) {
             tx.write(row, std::int64_t{options_.shards});
             finish(tx);
+        } else {
+            check_shards(name_, static_cast<shard_id>(made_with), options_.shards);
         }
     }
 
@@ -259,6 +290,12 @@ private:
         if (tx.commit() != commit_result::committed) {
             throw unavailable_error("outbox_unavailable", "out of memory");
         }
+    }
+
+    static void publish(outbox_entry& entry, wall_time now) {
+        entry.state = outbox_state::published;
+        entry.settled = now;
+        entry.waits.reset();
     }
 
     static void add_failure(outbox_entry& entry, const failure_note& note) {
@@ -309,18 +346,23 @@ private:
             return fenced_result::stale;
         }
         transaction tx(tables_);
+        change_entries(tx, lease.shard, numbers, f);
+        finish(tx);
+        return fenced_result::done;
+    }
+    template <class F>
+    void change_entries(transaction& tx, shard_id shard, std::span<const std::int64_t> numbers,
+                        F f) const {
         for (const auto number : numbers) {
             const auto before =
                 tx.value_or<entry_handle>(entry_name(detail::space::outbox_open, number));
-            if (before && before->state == outbox_state::waiting && is_of(*before, lease.shard)) {
+            if (before && before->state == outbox_state::waiting && is_of(*before, shard)) {
                 outbox_entry after = *before;
                 ++after.version;
                 f(after);
                 write(tx, std::move(after));
             }
         }
-        finish(tx);
-        return fenced_result::done;
     }
 
     template <class F>

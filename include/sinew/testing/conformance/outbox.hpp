@@ -20,6 +20,7 @@
 #include <sinew/testing/conformance/outbox_leases.hpp>
 #include <sinew/testing/conformance/outbox_marks.hpp>
 #include <sinew/testing/conformance/outbox_queue.hpp>
+#include <sinew/testing/conformance/outbox_together.hpp>
 #include <sinew/testing/conformance/outbox_writer.hpp>
 
 #include <string_view>
@@ -42,6 +43,7 @@ template <class Make>
     detail::claim_marked(run);
     detail::claim_fenced(run);
     detail::claim_kept(run);
+    detail::claim_together_all(run);
     detail::claim_leases(run);
     detail::claim_desk(run);
     run.claim({"all", "random histories end as in the in-memory reference",
