@@ -333,6 +333,9 @@ TEST_CASE("sqlite: an outbox keeps the number of shards that it was made with") 
     REQUIRE_NOTHROW(other.outbox("others", {.shards = 5}));
     REQUIRE_THROWS_AS(other.outbox("orders", {.shards = 5}), usage_error);
     REQUIRE_THROWS_AS(f.store.outbox("orders", {.shards = 5}), usage_error);
+    REQUIRE_THROWS_WITH(other.outbox("orders", {.shards = 5}),
+                        Catch::Contains("open it with .shards = 1"));
+    REQUIRE_THROWS_WITH(other.outbox("", {.shards = 1}), Catch::Contains("needs a name"));
     REQUIRE_THROWS_AS(f.store.outbox("third", {.shards = 0}), usage_error);
     REQUIRE_THROWS_AS(f.store.outbox("third", {.shards = shards_max + 1}), usage_error);
     auto largest = f.store.outbox("third", {.shards = shards_max});
@@ -344,9 +347,9 @@ TEST_CASE("sqlite: names and prefixes with SQL in them do no harm") {
     fixture f;
     const std::string name = "x'); DROP TABLE sinew_outboxes; --";
     auto box = f.store.outbox(name, one_shard);
-    REQUIRE(box.take(box.holder(0), "'; DELETE FROM sinew_outbox_leases; --")->epoch == 1);
+    REQUIRE(box.take(box.holder(0), "'; DELETE FROM sinew_outbox_shards; --")->epoch == 1);
     REQUIRE(f.open_other().outbox(name, one_shard).holder(0).owner ==
-            "'; DELETE FROM sinew_outbox_leases; --");
+            "'; DELETE FROM sinew_outbox_shards; --");
     REQUIRE(f.add("1", "k'; --") == 1);
     REQUIRE_THROWS_AS(sqlite::store(f.folder.file(), {.prefix = "x; DROP TABLE y"}), usage_error);
     sqlite::store own(f.folder.file(), {.prefix = "mine_", .synchronous = quick.synchronous});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// An outbox in an SQLite file; models `outbox` and `waking_outbox`.
+/// An outbox in an SQLite file; models `outbox`, `multi_shard_outbox` and `waking_outbox`.
 ///
 /// **Guarantees.** Every numbered sentence of the concepts holds, with any
 /// number of processes on one file. The file has one writer at a time, so
@@ -24,12 +24,16 @@
 
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>
+#include <sinew/adapters/sqlite/leases.hpp>
+#include <sinew/adapters/sqlite/outbox_adding.hpp>
 #include <sinew/adapters/sqlite/outbox_behind.hpp>
 #include <sinew/adapters/sqlite/outbox_boxes.hpp>
+#include <sinew/adapters/sqlite/outbox_bundles.hpp>
 #include <sinew/adapters/sqlite/outbox_claim.hpp>
 #include <sinew/adapters/sqlite/outbox_marks.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
 #include <sinew/adapters/sqlite/outbox_rows.hpp>
+#include <sinew/adapters/sqlite/own_writes.hpp>
 #include <sinew/adapters/sqlite/session.hpp>
 #include <sinew/adapters/sqlite/statement.hpp>
 #include <sinew/adapters/sqlite/transaction.hpp>
@@ -43,8 +47,6 @@
 
 #include <sqlite3.h>
 
-#include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -53,7 +55,6 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -75,7 +76,7 @@ public:
         check_own(tx);
         check_addable(e, options_);
         try {
-            return insert(e, now);
+            return detail::outbox_adding(*session_, box_, now).one(e);
         } catch (...) {
             // The number of the key may be counted already: alone it would be a hole.
             tx.undo_all();
@@ -83,8 +84,8 @@ public:
         }
     }
 
-    /// Adds several events, with one write for the number of each key; answers the number of each.
-    /// If one is refused, none is added.
+    /// Adds several events, with one write for the number of each key and one row for many of them;
+    /// answers the number of each. If one is refused, none is added.
     std::vector<std::uint64_t> add(transaction& tx, std::span<const event_view> events,
                                    wall_time now) {
         check_own(tx);
@@ -92,7 +93,7 @@ public:
             check_addable(one, options_);
         }
         try {
-            return insert_all(events, now);
+            return detail::outbox_adding(*session_, box_, now).all(events);
         } catch (...) {
             tx.undo_all();
             throw;
@@ -114,8 +115,9 @@ public:
         }
         check_shard(seen.shard);
         auto tx = begin("taking a shard", until);
-        if (use(writes().take).bind(owner, box_->stream(seen.shard), seen.epoch, seen.beat).run() ==
-            0) {
+        if (use(writes().leases.take)
+                .bind(owner, box_->stream(seen.shard), seen.epoch, seen.beat)
+                .run() == 0) {
             return std::nullopt;
         }
         finish(tx);
@@ -123,38 +125,80 @@ public:
     }
 
     fenced_result renew(const shard_lease& lease, steady_time until = never) {
-        return write_under(lease, until,
-                           [&] { use(writes().renew).bind(box_->stream(lease.shard)).run(); });
+        return write_under(lease, until, [&] {
+            use(writes().leases.renew).bind(box_->stream(lease.shard)).run();
+        });
     }
 
     fenced_result release(const shard_lease& lease, steady_time until = never) {
-        return write_under(lease, until,
-                           [&] { use(writes().release).bind(box_->stream(lease.shard)).run(); });
+        return write_under(lease, until, [&] {
+            use(writes().leases.release).bind(box_->stream(lease.shard)).run();
+        });
     }
 
     [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
                                                                  wall_time now, claim_limits limits,
                                                                  steady_time until = never) const {
-        bool makes_way = false;
-        auto out = look(lease, now, limits, until, makes_way);
-        if (makes_way) {
+        auto out = look(lease, now, limits, detail::outbox_reading(*session_, until), true);
+        if (out.makes_way) {
             make_way(lease);
+        }
+        return std::move(out.shown);
+    }
+
+    /// As `multi_shard_outbox` says.
+    [[nodiscard]] std::vector<std::optional<std::vector<outbox_entry>>> claim(
+        std::span<const shard_lease> leases, wall_time now, claim_limits limits,
+        steady_time until = never) const {
+        std::vector<std::optional<std::vector<outbox_entry>>> out;
+        out.reserve(leases.size());
+        std::vector<const shard_lease*> in_the_way;
+        {
+            const detail::outbox_reading from(*session_, until);
+            detail::statement snapshot(from.db(), from.sql().snapshot);
+            snapshot.step();
+            look_at_all(leases, now, limits, from, out, in_the_way);
+        }
+        for (const auto* lease : in_the_way) {
+            make_way(*lease);
+        }
+        return out;
+    }
+
+    /// As `multi_shard_outbox` says.
+    std::vector<fenced_result> mark_published(std::span<const shard_marks> marks, wall_time now,
+                                              steady_time until = never) {
+        std::vector<fenced_result> out(marks.size(), fenced_result::stale);
+        for (const auto& one : marks) {
+            check_shard(one.lease.shard);
+        }
+        auto tx = begin("an outbox", until);
+        bool any = false;
+        for (std::size_t i = 0; i < marks.size(); ++i) {
+            const auto& [lease, numbers] = marks[i];
+            if (write_held(lease, [&] { mark(lease.shard, numbers, now); })) {
+                out[i] = fenced_result::done;
+                any = true;
+            }
+        }
+        if (any && end(tx) == commit_result::unknown) {
+            for (auto& one : out) {
+                one = one == fenced_result::done ? fenced_result::unknown : one;
+            }
         }
         return out;
     }
 
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until = never) {
-        return write_under(lease, until, [&] {
-            detail::outbox_marks(*session_, *box_, options_.keep_published)
-                .mark(lease.shard, numbers, now);
-        });
+        return write_under(lease, until, [&] { mark(lease.shard, numbers, now); });
     }
 
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
                           duration delay, steady_time until = never) {
         return write_under(lease, until, [&] {
             if (detail::is_outbox_number(number)) {
+                unpack(box_->place(lease.shard, number));
                 const auto wait = put_off_by(note.at, delay);
                 const std::string kept = detail::encode_note(note);
                 detail::at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
@@ -170,6 +214,7 @@ public:
                        following what_follows, steady_time until = never) {
         return write_under(lease, until, [&] {
             if (detail::is_outbox_number(number)) {
+                unpack(box_->place(lease.shard, number));
                 const std::int64_t slot = box_->slot(number);
                 const std::string kept = detail::encode_note(note);
                 detail::at_either(box_->place(lease.shard, number), [&](std::int64_t at) {
@@ -201,7 +246,8 @@ public:
 
     std::size_t purge(wall_time older_than, std::size_t limit, steady_time until = never) {
         auto tx = begin("purging an outbox", until);
-        const auto gone = use(writes().purge).bind(box_->number, older_than, at_most(limit)).run();
+        const auto gone =
+            use(writes().purge).bind(box_->number, older_than, detail::at_most(limit)).run();
         finish(tx);
         return static_cast<std::size_t>(gone);
     }
@@ -215,7 +261,7 @@ public:
         const detail::outbox_reading from(*session_, until);
         detail::statement sql(from.db(), from.sql().parked);
         sql.bind(box_->slot(after < 0 ? 0 : after + 1), box_->slot(detail::numbers_max),
-                 at_most(limit));
+                 detail::at_most(limit));
         while (sql.step()) {
             out.push_back(detail::read_parked(sql));
         }
@@ -270,12 +316,9 @@ private:
     outbox(std::shared_ptr<detail::session> session, const std::string& name,
            const outbox_options& options)
         : session_(std::move(session)), options_(options) {
-        check(options_);
+        check_opening(name, options_);
         box_ = open_box(name);
-        if (box_->shards != options_.shards) {
-            throw usage_error("outbox: it was made with " + std::to_string(box_->shards) +
-                              " shards, and is opened with " + std::to_string(options_.shards));
-        }
+        check_shards(name, box_->shards, options_.shards);
         seen_raised_ = box_->signal->count();
         seen_version_ = file_version(never);
     }
@@ -307,110 +350,65 @@ private:
         tx.check();
     }
 
-    std::uint64_t insert(const event_view& e, wall_time now) {
-        key_run run;
-        if (!e.partitionkey.empty()) {
-            run.count = 1;
-            take_sequences(e.partitionkey, run);
-        }
-        insert_row(e, run.next, next_place(e, run), now);
-        return run.next;
-    }
-
-    std::vector<std::uint64_t> insert_all(std::span<const event_view> events, wall_time now) {
-        std::unordered_map<std::string_view, key_run> keys;
-        for (const auto& one : events) {
-            if (!one.partitionkey.empty()) {
-                ++keys[one.partitionkey].count;
-            }
-        }
-        for (auto& [key, run] : keys) {
-            take_sequences(key, run);
-        }
-        struct row {
-            std::int64_t place;
-            std::size_t at;
-        };
-        std::vector<row> rows;
-        std::vector<std::uint64_t> sequences;
-        rows.reserve(events.size());
-        sequences.reserve(events.size());
-        for (const auto& one : events) {
-            key_run none;
-            key_run& run = one.partitionkey.empty() ? none : keys.find(one.partitionkey)->second;
-            rows.push_back({next_place(one, run), rows.size()});
-            sequences.push_back(one.partitionkey.empty() ? 0 : run.next++);
-        }
-        // Rows that lie side by side cost least one after the other.
-        std::sort(rows.begin(), rows.end(),
-                  [](const row& a, const row& b) { return a.place < b.place; });
-        for (const auto& [place, at] : rows) {
-            insert_row(events[at], sequences[at], place, now);
-        }
-        return sequences;
-    }
-
-    /// The events of one key in a call.
-    struct key_run {
-        std::uint64_t count = 0;
-        std::uint64_t next = 0;  ///< the number of the next
-        bool is_behind = false;
-    };
-    void take_sequences(std::string_view key, key_run& run) {
-        if (use(writes().count).bind(run.count, box_->number, blob{key}).run() == 0) {
-            use(writes().first_sequence).bind(run.count, box_->number, blob{key}).step();
-            run.next = 1;
-            return;
-        }
-        const auto kept = detail::kept();
-        run.next = static_cast<std::uint64_t>(kept.number) - run.count + 1;
-        run.is_behind = kept.is_behind;
-    }
-    [[nodiscard]] std::int64_t next_place(const event_view& e, const key_run& run) {
-        const std::int64_t place =
-            box_->place(shard_of(e, options_.shards), session_->outbox->next(session_->db, box_));
-        return run.is_behind ? detail::behind(place) : place;
-    }
-    void insert_row(const event_view& e, std::uint64_t sequence, std::int64_t place,
-                    wall_time now) {
-        char digits[20];
-        event_view numbered = e;
-        if (sequence != 0) {
-            const auto end = std::to_chars(digits, digits + sizeof digits, sequence).ptr;
-            numbered.sequence = std::string_view(digits, static_cast<std::size_t>(end - digits));
-        }
-        detail::statement sql = use(writes().insert);
-        sql.bind_at(1, place);
-        sql.bind_at(2, now);
-        detail::bind_event(sql, 3, numbered, session_->scratch);
-        sql.step();
-    }
-
     // -- Claiming
 
-    [[nodiscard]] std::optional<std::vector<outbox_entry>> look(const shard_lease& lease,
-                                                                wall_time now, claim_limits limits,
-                                                                steady_time until,
-                                                                bool& makes_way) const {
+    struct claimed {
+        std::optional<std::vector<outbox_entry>> shown{};
+        std::size_t bytes = 0;
+        bool is_cut = false;     ///< a limit was reached
+        bool makes_way = false;  ///< much of what lies there could not be shown
+    };
+    [[nodiscard]] claimed look(const shard_lease& lease, wall_time now, claim_limits limits,
+                               const detail::outbox_reading& from, bool splits) const {
         check_shard(lease.shard);
-        const detail::outbox_reading from(*session_, until);
-        // All of it is one look at the file, which lasts as long as one of its
-        // statements.
-        detail::statement entries(from.db(), from.sql().waiting);
-        entries.bind(box_->place(lease.shard, 0), box_->place(lease.shard, detail::numbers_max));
-        const bool any = entries.step();
-        const auto held = read_lease(from.db(), from.sql().holder, lease.shard);
-        if (!is_held(held.lease, lease)) {
-            return std::nullopt;
+        // All of it is one look at the file, which lasts as long as this statement runs.
+        detail::statement held_by(from.db(), from.sql().holder);
+        const auto held = lease_in(held_by, lease.shard);
+        claimed out;
+        if (!detail::is_held(held.lease, lease)) {
+            return out;
         }
-        if (!any) {
-            return std::vector<outbox_entry>();
+        const std::int64_t first = box_->place(lease.shard, 0);
+        const std::int64_t last = box_->place(lease.shard, detail::numbers_max);
+        detail::statement rows(from.db(), from.sql().waiting);
+        detail::statement bundles(from.db(), from.sql().bundles);
+        const bool has_row = rows.bind(first, last).step();
+        const bool has_bundle = bundles.bind(first, last).step();
+        out.shown.emplace();
+        if (has_row || has_bundle) {
+            detail::outbox_claim going(
+                detail::read_held_keys(from.db(), from.sql().holds, *box_, lease.shard), now,
+                limits, splits);
+            out.shown = going.take(rows, has_row, bundles, has_bundle);
+            out.bytes = going.bytes();
+            out.is_cut = going.is_cut();
+            out.makes_way = held.unswept != 0 && going.passed() > detail::passed_max;
         }
-        detail::outbox_claim going(
-            detail::read_held_keys(from.db(), from.sql().holds, *box_, lease.shard));
-        auto out = going.take(entries, now, limits);
-        makes_way = held.unswept != 0 && going.passed() > detail::passed_max;
         return out;
+    }
+    /// Each lease has what those before it left.
+    void look_at_all(std::span<const shard_lease> leases, wall_time now, claim_limits left,
+                     const detail::outbox_reading& from,
+                     std::vector<std::optional<std::vector<outbox_entry>>>& out,
+                     std::vector<const shard_lease*>& in_the_way) const {
+        bool any = false;
+        for (const auto& lease : leases) {
+            auto one = look(lease, now, left, from, !any);
+            if (one.makes_way) {
+                in_the_way.push_back(&lease);
+            }
+            const std::size_t size = one.shown ? one.shown->size() : 0;
+            if (one.is_cut && size == 0 && any) {
+                return;  // the next claim begins here
+            }
+            any = any || size != 0;
+            left.entries -= size;
+            left.bytes -= one.bytes < left.bytes ? one.bytes : left.bytes;
+            out.push_back(std::move(one.shown));
+            if (one.is_cut || left.entries == 0 || left.bytes == 0) {
+                return;
+            }
+        }
     }
     /// Moves what the claim had to pass out of its way, if nobody writes just now.
     void make_way(const shard_lease& lease) const {
@@ -420,7 +418,7 @@ private:
         try {
             auto tx = begin("moving what waits in an outbox", machine_clock::now().steady);
             const auto held = read_held_lease(lease.shard);
-            if (is_held(held.lease, lease) && held.unswept != 0) {
+            if (detail::is_held(held.lease, lease) && held.unswept != 0) {
                 held_back(lease.shard).sweep(held.unswept);
                 static_cast<void>(tx.commit());
             }
@@ -441,16 +439,17 @@ private:
         std::int64_t unswept;  ///< what was parked since may have entries behind it up to here
         bool has_freed;        ///< entries are to be moved back
     };
-    [[nodiscard]] lease_row read_lease(sqlite3* db, detail::prepared& holder,
-                                       shard_id shard) const {
-        detail::statement sql(db, holder);
+    /// What the statement finds; it stays at its row.
+    [[nodiscard]] lease_row lease_in(detail::statement& sql, shard_id shard) const {
         if (!sql.bind(box_->stream(shard)).step()) {
             detail::refuse_damaged("a lease of an outbox");
         }
-        return {{shard, sql.column<epoch_number>(0), sql.column<std::uint64_t>(1),
-                 sql.column<std::string>(2)},
-                sql.column<std::int64_t>(3),
-                sql.column<bool>(4)};
+        return {detail::read_lease(sql, shard), sql.column<std::int64_t>(3), sql.column<bool>(4)};
+    }
+    [[nodiscard]] lease_row read_lease(sqlite3* db, detail::prepared& holder,
+                                       shard_id shard) const {
+        detail::statement sql(db, holder);
+        return lease_in(sql, shard);
     }
     [[nodiscard]] lease_row read_held_lease(shard_id shard) const {
         return read_lease(session_->db.handle(), session_->outbox->reads.holder, shard);
@@ -458,24 +457,36 @@ private:
     [[nodiscard]] detail::outbox_behind held_back(shard_id shard) const {
         return {*session_, *box_, shard};
     }
-    [[nodiscard]] static bool is_held(const shard_lease& held, const shard_lease& lease) noexcept {
-        return held.epoch == lease.epoch && !held.owner.empty();
-    }
 
     template <class F>
     fenced_result write_under(const shard_lease& lease, steady_time until, F write) {
         check_shard(lease.shard);
         auto tx = begin("an outbox", until);
-        // Within the transaction, so nobody changes the lease in between.
-        const auto held = read_held_lease(lease.shard);
-        if (!is_held(held.lease, lease)) {
+        if (!write_held(lease, write)) {
             return fenced_result::stale;
+        }
+        return end(tx) == commit_result::committed ? fenced_result::done : fenced_result::unknown;
+    }
+
+    /// Writes in a shard, if the lease has not ended. Within the transaction, so nobody changes the
+    /// lease in between.
+    template <class F>
+    bool write_held(const shard_lease& lease, F write) {
+        const auto held = read_held_lease(lease.shard);
+        if (!detail::is_held(held.lease, lease)) {
+            return false;
         }
         write();
         if (held.has_freed) {
             held_back(lease.shard).move_freed();
         }
-        return end(tx) == commit_result::committed ? fenced_result::done : fenced_result::unknown;
+        return true;
+    }
+    void mark(shard_id shard, std::span<const std::int64_t> numbers, wall_time now) const {
+        detail::outbox_marks(*session_, *box_, options_.keep_published).mark(shard, numbers, now);
+    }
+    void unpack(std::int64_t place) const {
+        detail::outbox_bundles(*session_, *box_).unpack_at(place);
     }
 
     // -- Deciding
@@ -518,23 +529,10 @@ private:
     }
 
     [[nodiscard]] transaction begin(const char* what, steady_time until) const {
-        session_->check_idle(what);
-        return {session_, until};
+        return detail::own_writes::begin(session_, what, until);
     }
-    /// Throws if nothing was committed.
-    commit_result end(transaction& tx) const {
-        const commit_result how = tx.commit();
-        if (how == commit_result::aborted) {
-            throw session_->why();
-        }
-        return how;
-    }
-    /// Throws unless it is committed.
-    void finish(transaction& tx) const {
-        if (end(tx) == commit_result::unknown) {
-            throw session_->why();
-        }
-    }
+    commit_result end(transaction& tx) const { return detail::own_writes::end(*session_, tx); }
+    void finish(transaction& tx) const { detail::own_writes::finish(*session_, tx); }
 
     // -- Waiting
 
@@ -556,10 +554,6 @@ private:
     }
     [[nodiscard]] detail::statement use(detail::prepared& sql) const {
         return detail::statement(session_->db.handle(), sql);
-    }
-    [[nodiscard]] static std::int64_t at_most(std::size_t limit) noexcept {
-        constexpr std::size_t most = INT64_MAX;
-        return static_cast<std::int64_t>(limit < most ? limit : most);
     }
 
     std::shared_ptr<detail::session> session_;

@@ -16,8 +16,10 @@
 /// **Invariants.** Of one key, what lies behind has higher numbers than what lies before: a sweep
 /// goes from the last entry of the shard to the first, what goes back begins with the first, and
 /// until all of it is back what is added goes behind.
-/// **Bounds.** One call looks at `look_bite` entries and moves `move_bite` of them at most.
+/// **Bounds.** One call looks at `look_bite` entries and moves `move_bite` of them at most. Before it
+/// looks it gives as many that lie in bundles rows of their own.
 
+#include <sinew/adapters/sqlite/outbox_bundles.hpp>
 #include <sinew/adapters/sqlite/outbox_claim.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
 #include <sinew/adapters/sqlite/outbox_rows.hpp>
@@ -56,13 +58,14 @@ public:
 
     /// Moves entries behind the parked ones of their keys, from `place` on towards the first.
     void sweep(std::int64_t place) {
+        const std::int64_t from = outbox_bundles(*session_, *box_).unpack_last(place, look_bite);
         const held_keys held = read_held_keys(db(), session_->outbox->reads.holds, *box_, shard_);
         std::vector<std::int64_t> moved;
         std::int64_t next = 0;
         std::size_t looked = 0;
         {
             statement rows = use(sql().unswept);
-            rows.bind(first_place(), place, look_bite);
+            rows.bind(from, place, look_bite);
             while (std::ssize(moved) < move_bite && rows.step()) {
                 const auto at = rows.column<std::int64_t>(0);
                 const auto found = held.find(std::string(column_bytes(rows.handle(), 1)));
@@ -76,8 +79,11 @@ public:
         for (const auto at : moved) {
             use(sql().push_behind).bind(behind(at), at).run();
         }
-        const bool is_done = looked < look_bite && std::ssize(moved) < move_bite;
-        use(sql().set_unswept).bind(is_done ? 0 : next, stream()).run();
+        const bool is_through = looked < look_bite && std::ssize(moved) < move_bite;
+        if (is_through) {
+            next = from == first_place() ? 0 : from - 1;
+        }
+        use(sql().set_unswept).bind(next, stream()).run();
     }
 
     /// Where an entry that was parked is to lie: before, unless others of its key that come first

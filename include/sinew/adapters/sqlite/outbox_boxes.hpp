@@ -4,6 +4,7 @@
 /// The outboxes of an SQLite file: how they are found and made.
 
 #include <sinew/adapters/sqlite/added_signal.hpp>
+#include <sinew/adapters/sqlite/leases.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
 #include <sinew/adapters/sqlite/outbox_rows.hpp>
 #include <sinew/adapters/sqlite/schema.hpp>
@@ -60,12 +61,7 @@ namespace sinew::sqlite::detail {
     s.db.execute(s.named("INSERT INTO ~outboxes(name, shards, first_stream, drawn, drawer) "
                          "VALUES (?, ?, ?, 0, 0)"),
                  name, shards, first);
-    s.db.execute(s.named("WITH RECURSIVE streams(stream) AS (SELECT ?1 UNION ALL "
-                         "SELECT stream + 1 "
-                         "FROM streams WHERE stream + 1 < ?1 + ?2) "
-                         "INSERT INTO ~outbox_leases(stream, epoch, beat, owner) "
-                         "SELECT stream, 0, 0, '' FROM streams"),
-                 first, shards);
+    make_leases(s.db, s.named, "~outbox_shards", first, shards);
     return find_box(s, name);
 }
 

@@ -7,8 +7,9 @@
 /// | --- | --- | --- |
 /// | `outboxes` | number | an outbox, its shards, its first stream, and how far numbers are drawn |
 /// | `outbox_keys` | box, key | the last sequence of the key, and whether it is held back |
-/// | `outbox_leases` | stream | who holds the shard (epoch, beat, owner), and what is to be moved |
+/// | `outbox_shards` | stream | who holds the shard (epoch, beat, owner), and what is to be moved |
 /// | `outbox_waiting` | place | an entry that is to be published, put off included |
+/// | `outbox_bundles` | slot | several of a shard that were added together (`outbox_bundles`) |
 /// | `outbox_freed` | stream, key | a key whose entries behind are to be moved back |
 /// | `outbox_parked` | slot | an entry for somebody to decide |
 /// | `outbox_settled` | | an entry that was published or discarded, until it is purged |
@@ -16,7 +17,10 @@
 /// Each shard is a stream with a number of its own. The place of an entry is its stream and its
 /// number in one, which is the row's key: what waits in a shard lies side by side in the order in
 /// which it was added, and nothing else lies there. So adding an entry, claiming it and taking it
-/// out cost one look into one tree, without an index, however much was published before.
+/// out cost one look into one tree, without an index, however much was published before. A bundle
+/// has the places of its entries for itself. Bundles lie in the order in which they were added,
+/// whatever their shards, so that those of one transaction share pages; an
+/// index of a few bytes each finds those of a shard.
 ///
 /// What waits for a parked entry of its key may do so for days, so it lies behind, out of the way
 /// of claims: at the same place with the sign bit set, and in an index by key (`outbox_behind`).
@@ -27,6 +31,7 @@
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/event_columns.hpp>
+#include <sinew/adapters/sqlite/leases.hpp>
 #include <sinew/adapters/sqlite/schema.hpp>
 #include <sinew/adapters/sqlite/statement.hpp>
 #include <sinew/core/following.hpp>
@@ -47,14 +52,23 @@ namespace sinew::sqlite::detail {
 
 // What a claim looks at without showing it comes first in a row, and the data last: a row that does
 // not fit into a page goes on elsewhere.
-inline constexpr schema_part outbox_schema{"outbox", 1, R"(
+// From version 1 to 2. A relay that knows nothing of bundles must not claim any more, or it would
+// pass them: it finds its leases no more.
+inline constexpr std::string_view outbox_upgrades[] = {R"(
+CREATE TABLE ~outbox_bundles(
+    slot INTEGER PRIMARY KEY, place INTEGER NOT NULL, entries INTEGER NOT NULL,
+    added INTEGER NOT NULL, events BLOB NOT NULL) STRICT;
+CREATE UNIQUE INDEX ~outbox_bundles_by_place ON ~outbox_bundles(place, entries);
+ALTER TABLE ~outbox_leases RENAME TO ~outbox_shards;
+)"};
+inline constexpr schema_part outbox_schema{"outbox", 2, R"(
 CREATE TABLE ~outboxes(
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, shards INTEGER NOT NULL,
     first_stream INTEGER NOT NULL, drawn INTEGER NOT NULL, drawer INTEGER NOT NULL) STRICT;
 CREATE TABLE ~outbox_keys(
     box INTEGER NOT NULL, key BLOB NOT NULL, last INTEGER NOT NULL,
     behind INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(box, key)) STRICT, WITHOUT ROWID;
-CREATE TABLE ~outbox_leases(
+CREATE TABLE ~outbox_shards(
     stream INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, beat INTEGER NOT NULL,
     owner TEXT NOT NULL, unswept INTEGER NOT NULL DEFAULT 0, freed INTEGER NOT NULL DEFAULT 0)
     STRICT;
@@ -66,6 +80,10 @@ CREATE TABLE ~outbox_waiting(
     id BLOB, source BLOB, type BLOB, subject BLOB, time BLOB, datacontenttype BLOB,
     dataschema BLOB, sequence BLOB, correlationid BLOB, causationid BLOB, traceparent BLOB,
     headers BLOB, data BLOB) STRICT;
+CREATE TABLE ~outbox_bundles(
+    slot INTEGER PRIMARY KEY, place INTEGER NOT NULL, entries INTEGER NOT NULL,
+    added INTEGER NOT NULL, events BLOB NOT NULL) STRICT;
+CREATE UNIQUE INDEX ~outbox_bundles_by_place ON ~outbox_bundles(place, entries);
 CREATE INDEX ~outbox_behind ON ~outbox_waiting(partitionkey, place) WHERE place < 0;
 CREATE TABLE ~outbox_parked(
     slot INTEGER PRIMARY KEY, place INTEGER NOT NULL, following INTEGER NOT NULL,
@@ -84,7 +102,8 @@ CREATE TABLE ~outbox_settled(
     dataschema BLOB, partitionkey BLOB, sequence BLOB, correlationid BLOB, causationid BLOB,
     traceparent BLOB, headers BLOB, data BLOB) STRICT;
 CREATE INDEX ~outbox_settled_by_time ON ~outbox_settled(box, settled);
-)"};
+)",
+                                           outbox_upgrades};
 
 /// How many bits of a place are the number: 10^12 entries of each outbox, four million shards.
 inline constexpr unsigned number_bits = 40;
@@ -112,7 +131,7 @@ inline constexpr int entry_event_column = 7;
 /// What only reads. A connection that reads beside an open transaction has statements of its own.
 struct outbox_reads {
     explicit outbox_reads(const naming& named)
-        : holder(named("SELECT epoch, beat, owner, unswept, freed FROM ~outbox_leases "
+        : holder(named("SELECT epoch, beat, owner, unswept, freed FROM ~outbox_shards "
                        "WHERE stream = ?")),
           waiting(named(select(waiting_columns,
                                "~outbox_waiting WHERE place BETWEEN ? AND ? "
@@ -123,11 +142,18 @@ struct outbox_reads {
           parked(named(select(parked_columns,
                               "~outbox_parked WHERE slot BETWEEN ? AND ? "
                               "ORDER BY slot LIMIT ?"))),
-          any(named("SELECT 1 FROM ~outbox_waiting WHERE place BETWEEN ? AND ? LIMIT 1")),
+          bundles(named("SELECT place, entries, added, events FROM ~outbox_bundles "
+                        "WHERE place BETWEEN ? AND ? ORDER BY place")),
+          any(named("SELECT 1 WHERE "
+                    "EXISTS(SELECT 1 FROM ~outbox_waiting WHERE place BETWEEN ?1 AND ?2) OR "
+                    "EXISTS(SELECT 1 FROM ~outbox_bundles WHERE place BETWEEN ?1 AND ?2)")),
           lag(named("SELECT (SELECT count(*) FROM ~outbox_parked WHERE slot BETWEEN ?3 AND ?4), "
-                    "count(*), min(added) FROM ("
-                    "SELECT added FROM ~outbox_waiting WHERE place BETWEEN ?1 AND ?2 UNION ALL "
-                    "SELECT added FROM ~outbox_waiting WHERE place BETWEEN ?5 AND ?6)")) {}
+                    "coalesce(sum(entries), 0), min(added) FROM ("
+                    "SELECT 1 AS entries, added FROM ~outbox_waiting "
+                    "WHERE place BETWEEN ?1 AND ?2 UNION ALL "
+                    "SELECT 1, added FROM ~outbox_waiting WHERE place BETWEEN ?5 AND ?6 UNION ALL "
+                    "SELECT entries, added FROM ~outbox_bundles WHERE place BETWEEN ?1 AND ?2)")),
+          snapshot(named("SELECT 1 FROM ~outboxes")) {}
 
     [[nodiscard]] static std::string select(std::string_view columns, std::string_view rest) {
         return std::string("SELECT ")
@@ -141,8 +167,10 @@ struct outbox_reads {
     prepared waiting;
     prepared holds;
     prepared parked;
+    prepared bundles;
     prepared any;
     prepared lag;
+    prepared snapshot;  ///< while it runs, all that is read is read as of its beginning
 };
 
 /// What SQL's function `sinew_kept` saw last on this thread. It answers its first argument, so a
@@ -176,10 +204,19 @@ struct outbox_writes {
           first_sequence(named("INSERT INTO ~outbox_keys(last, box, key) VALUES (?, ?, ?)")),
           insert(named("INSERT INTO ~outbox_waiting(place, version, attempts, added, " + events() +
                        ") VALUES (?, 1, 0, ?, " + std::string(event_column_marks) + ")")),
-          take(named("UPDATE ~outbox_leases SET epoch = epoch + 1, beat = 0, owner = ? "
-                     "WHERE stream = ? AND epoch = ? AND beat = ?")),
-          renew(named("UPDATE ~outbox_leases SET beat = beat + 1 WHERE stream = ?")),
-          release(named("UPDATE ~outbox_leases SET owner = '' WHERE stream = ?")),
+          bundle(named("INSERT INTO ~outbox_bundles(slot, place, entries, added, events) "
+                       "VALUES (?, ?, ?, ?, ?)")),
+          bundle_before(named("SELECT place, entries, added, events FROM ~outbox_bundles "
+                              "WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1")),
+          bundle_places(named("SELECT place, entries FROM ~outbox_bundles WHERE place BETWEEN "
+                              "coalesce((SELECT max(place) FROM ~outbox_bundles WHERE place "
+                              "BETWEEN ?1 AND ?2), ?2) AND ?3 ORDER BY place")),
+          forget_bundles(named("DELETE FROM ~outbox_bundles WHERE place BETWEEN ? AND ?")),
+          settle_new(named("INSERT INTO ~outbox_settled(box, number, state, settled, version, "
+                           "attempts, added, " +
+                           events() + ") VALUES (?, ?, 2, ?, 2, 0, ?, " +
+                           std::string(event_column_marks) + ")")),
+          leases(named, "~outbox_shards"),
           places(named("SELECT place FROM ~outbox_waiting WHERE place BETWEEN ? AND ? "
                        "ORDER BY place LIMIT ?")),
           forget(named("DELETE FROM ~outbox_waiting WHERE place BETWEEN ? AND ?")),
@@ -205,7 +242,7 @@ struct outbox_writes {
           held_key(named("SELECT partitionkey FROM ~outbox_parked WHERE slot = ? AND "
                          "following = 1 AND partitionkey IS NOT NULL")),
           set_behind(named("UPDATE ~outbox_keys SET behind = ? WHERE box = ? AND key = ?")),
-          set_unswept(named("UPDATE ~outbox_leases SET unswept = ? WHERE stream = ?")),
+          set_unswept(named("UPDATE ~outbox_shards SET unswept = ? WHERE stream = ?")),
           unswept(named("SELECT place, partitionkey FROM ~outbox_waiting "
                         "WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT ?")),
           push_behind(named("UPDATE ~outbox_waiting SET place = ? WHERE place = ?")),
@@ -213,7 +250,7 @@ struct outbox_writes {
                          "ON CONFLICT DO NOTHING")),
           freed_key(named("SELECT key FROM ~outbox_freed WHERE stream = ? LIMIT 1")),
           forget_freed(named("DELETE FROM ~outbox_freed WHERE stream = ? AND key = ?")),
-          set_freed(named("UPDATE ~outbox_leases SET freed = ? WHERE stream = ?")),
+          set_freed(named("UPDATE ~outbox_shards SET freed = ? WHERE stream = ?")),
           is_behind(named("SELECT 1 FROM ~outbox_waiting INDEXED BY ~outbox_behind WHERE "
                           "place < 0 AND partitionkey = ? AND place BETWEEN ? AND ? LIMIT 1")),
           pull_before(named(
@@ -244,9 +281,12 @@ struct outbox_writes {
     prepared count;
     prepared first_sequence;
     prepared insert;
-    prepared take;
-    prepared renew;
-    prepared release;
+    prepared bundle;
+    prepared bundle_before;
+    prepared bundle_places;  ///< those that have entries in a range
+    prepared forget_bundles;
+    prepared settle_new;
+    lease_writes leases;
     prepared places;
     prepared forget;
     prepared settle;

@@ -5,15 +5,18 @@
 ///
 /// Each part (the consumer's tables, the log's) has a version in the table `<prefix>meta`.
 ///
-/// **Guarantees.** Two processes that open a new file at once make the tables once. Tables of a
-/// newer version are refused, with both versions in the message, and not touched.
+/// **Guarantees.** Two processes that open a new file at once make the tables once. Tables of an
+/// older version are brought to this one, and nothing that is in them is lost. Tables of a newer
+/// version are refused, with both versions in the message, and not touched.
 
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>
 #include <sinew/core/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -70,6 +73,8 @@ struct schema_part {
     std::string_view name;
     std::int64_t version = 0;
     std::string_view script;
+    /// What makes version 2 of version 1, version 3 of version 2, and so on.
+    std::span<const std::string_view> upgrades{};
 };
 
 [[nodiscard]] inline std::optional<std::int64_t> schema_version(connection& db, const naming& named,
@@ -87,9 +92,9 @@ struct schema_part {
     return found ? std::optional(std::get<0>(*found)) : std::nullopt;
 }
 
-/// Whether the tables are there, in this version.
-[[nodiscard]] inline bool schema_is_there(connection& db, const naming& named,
-                                          const schema_part& part) {
+/// The version of the tables, or 0 if they are not there.
+[[nodiscard]] inline std::int64_t checked_schema_version(connection& db, const naming& named,
+                                                         const schema_part& part) {
     const auto version = schema_version(db, named, part);
     if (version && *version > part.version) {
         throw schema_error("sqlite: " + file_of(db.handle()) + ": its tables of '" +
@@ -97,12 +102,30 @@ struct schema_part {
                            ", and this program knows version " + std::to_string(part.version) +
                            ". Run a program that was built with the newer sinew.");
     }
-    return version.has_value();
+    return version.value_or(0);
 }
 
-/// Makes the tables unless they are there.
+/// Makes the tables, or what is missing of the older version that is there.
+inline void bring_up_schema(connection& db, const naming& named, const schema_part& part,
+                            std::int64_t from) {
+    if (from == 0) {
+        db.execute_script(
+            named("CREATE TABLE IF NOT EXISTS ~meta(name TEXT PRIMARY KEY NOT "
+                  "NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"));
+        db.execute_script(named(part.script));
+        db.execute(named("INSERT INTO ~meta(name, version) VALUES (?, ?)"), part.name,
+                   part.version);
+        return;
+    }
+    for (auto at = from; at < part.version; ++at) {
+        db.execute_script(named(part.upgrades[static_cast<std::size_t>(at) - 1]));
+    }
+    db.execute(named("UPDATE ~meta SET version = ? WHERE name = ?"), part.version, part.name);
+}
+
+/// Makes the tables unless they are there, in this version.
 inline void ensure_schema(connection& db, const naming& named, const schema_part& part) {
-    if (schema_is_there(db, named, part)) {
+    if (checked_schema_version(db, named, part) == part.version) {
         return;
     }
     if (db.is_in_transaction()) {
@@ -112,13 +135,9 @@ inline void ensure_schema(connection& db, const naming& named, const schema_part
     }
     db.execute_script("BEGIN IMMEDIATE");
     try {
-        if (!schema_is_there(db, named, part)) {
-            db.execute_script(
-                named("CREATE TABLE IF NOT EXISTS ~meta(name TEXT PRIMARY KEY NOT "
-                      "NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"));
-            db.execute_script(named(part.script));
-            db.execute(named("INSERT INTO ~meta(name, version) VALUES (?, ?)"), part.name,
-                       part.version);
+        const auto found = checked_schema_version(db, named, part);
+        if (found != part.version) {
+            bring_up_schema(db, named, part, found);
         }
         db.execute_script("COMMIT");
     } catch (...) {

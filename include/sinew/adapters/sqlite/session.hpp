@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What a store, its transactions, its dead letters, its attempts and its outboxes share: one
-/// connection, the tables of the consuming side, and their statements.
+/// What a store, its transactions, its dead letters, its attempts, its outboxes and its journals
+/// share: one connection, the tables of the consuming side, and their statements.
 ///
 /// | table | key | what it keeps |
 /// | --- | --- | --- |
@@ -19,6 +19,7 @@
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>
+#include <sinew/adapters/sqlite/journal_part.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
 #include <sinew/adapters/sqlite/schema.hpp>
 #include <sinew/adapters/sqlite/statement.hpp>
@@ -196,6 +197,8 @@ struct session {
     std::optional<side_reader> reader;
     /// Made when an outbox is asked for.
     std::optional<outbox_part> outbox;
+    /// Made when a journal is asked for.
+    std::optional<journal_part> journal;
     /// Why the last commit did not commit.
     std::optional<failure> why_not;
     /// Room for encoded lists, used again and again.

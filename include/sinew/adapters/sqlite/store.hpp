@@ -4,8 +4,8 @@
 /// A transactional store in an SQLite file; models `consumer_store`.
 ///
 /// **Guarantees.** Every numbered sentence of the concept and of its transactions holds, with any
-/// number of processes on one file. A store is one connection; its dead letters, attempts and
-/// outboxes use the same.
+/// number of processes on one file. A store is one connection; its dead letters, attempts, outboxes
+/// and journals use the same.
 ///
 /// **On failure.** The errors of `errors.hpp`. `last_commit_failure` says why a commit was aborted
 /// or unknown.
@@ -21,6 +21,7 @@
 #include <sinew/adapters/sqlite/attempts.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/dead_letters.hpp>
+#include <sinew/adapters/sqlite/journal.hpp>
 #include <sinew/adapters/sqlite/outbox.hpp>
 #include <sinew/adapters/sqlite/session.hpp>
 #include <sinew/adapters/sqlite/statement.hpp>
@@ -29,6 +30,7 @@
 #include <sinew/core/commit_result.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
+#include <sinew/core/journal.hpp>
 #include <sinew/core/key_progress.hpp>
 #include <sinew/core/outbox.hpp>
 #include <sinew/core/position.hpp>
@@ -51,6 +53,7 @@ class store {
 public:
     using transaction_type = transaction;
     using outbox_type = sqlite::outbox;
+    using journal_type = sqlite::journal;
 
     /// How many rows of the inbox one purge looks at.
     static constexpr std::size_t purge_scan_max = 50'000;
@@ -141,11 +144,21 @@ public:
     /// The outbox of that name in this store's file. It and its tables are made if they are not
     /// there.
     ///
-    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
-    /// of shards than the outbox was made with; `schema_error` for tables of a newer version.
+    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses, and
+    /// for another number of shards than the outbox was made with; `schema_error` for tables of a newer version.
     [[nodiscard]] sqlite::outbox outbox(const std::string& name,
                                         const outbox_options& options = {}) const {
         return sqlite::outbox(session_, name, options);
+    }
+
+    /// The journal of that name in this store's file. It and its tables are made if they are not
+    /// there.
+    ///
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
+    /// of seats than the journal was made with; `schema_error` for tables of a newer version.
+    [[nodiscard]] sqlite::journal journal(const std::string& name,
+                                          const journal_options& options = {}) const {
+        return sqlite::journal(session_, name, options);
     }
 
     /// The connection, for the service's own tables and queries outside of events.
@@ -158,6 +171,7 @@ public:
 
 private:
     friend class sqlite::dead_letters;
+    friend class sqlite::journal;
     friend class sqlite::outbox;
 
     struct inbox_key {
@@ -204,5 +218,9 @@ inline bool dead_letters::shares(const store& other) const noexcept {
 }
 
 inline bool outbox::shares(const store& other) const noexcept { return session_ == other.session_; }
+
+inline bool journal::shares(const store& other) const noexcept {
+    return session_ == other.session_;
+}
 
 }  // namespace sinew::sqlite

@@ -48,6 +48,12 @@
 
 namespace sinew::sqlite {
 
+namespace detail {
+
+class own_writes;
+
+}  // namespace detail
+
 class transaction {
 public:
     transaction(transaction&& other) noexcept
@@ -197,6 +203,7 @@ private:
     friend class dead_letters;
     friend class attempts;
     friend class outbox;
+    friend class detail::own_writes;
 
     transaction(std::shared_ptr<detail::session> session, steady_time until)
         : session_(std::move(session)) {
