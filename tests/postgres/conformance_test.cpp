@@ -92,7 +92,8 @@ struct postgres_outbox_environment : postgres_environment {
     [[nodiscard]] postgres::outbox outbox_of(postgres::store& s) const {
         return s.outbox("orders");
     }
-    void lose_reply() const { between->lose_reply_to("COMMIT"); }
+    /// That to whatever is sent next: a write may be one statement, which nothing else follows.
+    void lose_reply() const { between->lose_reply_to("sinew_"); }
 };
 
 struct postgres_attempts_environment : postgres_letters_environment {

@@ -506,7 +506,9 @@ TEST_CASE("postgres: an outbox keeps the number of shards that it was made with"
     CHECK_NOTHROW(db.outbox("orders", {.shards = 4}));
     CHECK_NOTHROW(db.outbox("others", {.shards = 5}));
     CHECK_THROWS_WITH(db.outbox("orders", {.shards = 5}),
-                      Catch::Contains("made with 4 shards") && Catch::Contains("opened with 5"));
+                      Catch::Contains("made with 4 shards") && Catch::Contains("opened with 5") &&
+                          Catch::Contains("open it with .shards = 4"));
+    CHECK_THROWS_WITH(db.outbox("", {.shards = 4}), Catch::Contains("needs a name"));
     CHECK_THROWS_AS(here.open().outbox("orders", {.shards = 5}), usage_error);
     CHECK_THROWS_AS(db.outbox("third", {.shards = 0}), usage_error);
     CHECK_THROWS_AS(db.outbox("orders", {.shards = 4}).holder(4), usage_error);

@@ -12,6 +12,8 @@
 /// further ones are planned at each call. One thread at a time.
 
 #include <sinew/adapters/postgres/errors.hpp>
+#include <sinew/adapters/postgres/own_settings.hpp>
+#include <sinew/adapters/postgres/queries.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
 #include <sinew/core/error.hpp>
@@ -21,15 +23,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
-#include <vector>
 
 namespace sinew::postgres {
 
@@ -47,46 +46,9 @@ namespace detail {
 
 struct session;
 
-/// How many rows a statement changed or found.
-[[nodiscard]] inline std::int64_t rows_of(PGresult* from) noexcept {
-    return std::strtoll(PQcmdTuples(from), nullptr, 10);
-}
-
-template <class... Columns, std::size_t... At>
-[[nodiscard]] std::tuple<Columns...> row_of(const PGresult* from, int row,
-                                            std::index_sequence<At...>) {
-    static_assert(sizeof...(Columns) > 0,
-                  "sinew: name the types of the columns, as in query_one<std::int64_t>(...)");
-    return std::tuple<Columns...>(column<Columns>(from, row, static_cast<int>(At))...);
-}
-template <class... Columns>
-[[nodiscard]] std::tuple<Columns...> row_of(const PGresult* from, int row) {
-    return row_of<Columns...>(from, row, std::index_sequence_for<Columns...>());
-}
-
-template <class... Columns>
-[[nodiscard]] std::optional<std::tuple<Columns...>> first_row(const PGresult* from) {
-    return PQntuples(from) == 0 ? std::nullopt : std::optional(row_of<Columns...>(from, 0));
-}
-template <class... Columns>
-[[nodiscard]] std::vector<std::tuple<Columns...>> all_rows(const PGresult* from) {
-    std::vector<std::tuple<Columns...>> rows;
-    rows.reserve(static_cast<std::size_t>(PQntuples(from)));
-    for (int row = 0; row < PQntuples(from); ++row) {
-        rows.push_back(row_of<Columns...>(from, row));
-    }
-    return rows;
-}
-template <class... Columns, class F>
-void each_row(const PGresult* from, F&& f) {
-    for (int row = 0; row < PQntuples(from); ++row) {
-        std::apply(f, row_of<Columns...>(from, row));
-    }
-}
-
 }  // namespace detail
 
-class connection {
+class connection : public detail::queries<connection> {
 public:
     /// How many statements of the service's own texts are kept prepared.
     static constexpr std::size_t statements_max = 64;
@@ -95,56 +57,42 @@ public:
     ///
     /// **On failure.** Throws `usage_error` if the string cannot be read.
     explicit connection(std::string conninfo, const connection_options& options = {})
-        : wire_(std::move(conninfo), checked(options)) {}
+        : connection(checked(options), std::move(conninfo)) {}
     /// A connection that the service has, which has to outlive this object.
     explicit connection(PGconn* borrowed, const connection_options& options = {})
-        : wire_(borrowed, checked(options)) {}
+        : connection(checked(options), borrowed) {}
 
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
     ~connection() = default;
 
-    /// Libpq's own handle; null while there is no connection.
-    [[nodiscard]] PGconn* native() const noexcept { return wire_.handle(); }
+    /// Libpq's own handle; null while there is no connection. Once it was asked for, calls of the
+    /// library take care not to leave settings on the session, which costs each some statements more.
+    [[nodiscard]] PGconn* native() noexcept {
+        own_.pin(wire_);
+        return wire_.handle();
+    }
     /// Its database and server, for messages.
     [[nodiscard]] std::string where() const { return wire_.where(); }
     [[nodiscard]] bool is_in_transaction() const noexcept {
         const auto status = wire_.status();
-        return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+        return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || begin_due_ != nullptr;
     }
 
-    /// Runs one statement with the values given; answers how many rows it changed.
-    template <class... Args>
-    std::int64_t execute(std::string_view sql, const Args&... args) {
-        return detail::rows_of(ask(sql, args...).get());
-    }
-    /// The first row, or nothing.
-    template <class... Columns, class... Args>
-    [[nodiscard]] std::optional<std::tuple<Columns...>> query_one(std::string_view sql,
-                                                                  const Args&... args) {
-        return detail::first_row<Columns...>(ask(sql, args...).get());
-    }
-    /// All rows.
-    template <class... Columns, class... Args>
-    [[nodiscard]] std::vector<std::tuple<Columns...>> query(std::string_view sql,
-                                                            const Args&... args) {
-        return detail::all_rows<Columns...>(ask(sql, args...).get());
-    }
-    /// Calls `f` with the columns of each row. Views among them are valid during the call.
-    template <class... Columns, class F, class... Args>
-    void for_each(std::string_view sql, F&& f, const Args&... args) {
-        const detail::result rows = ask(sql, args...);
-        detail::each_row<Columns...>(rows.get(), std::forward<F>(f));
-    }
     /// Runs several statements without values, such as those that make the service's tables.
     void execute_script(const std::string& sql) {
         const steady_time until = wire_.usual_deadline();
-        wire_.ensure(until);
+        ensure(until);
         wire_.script(sql, until);
     }
 
 private:
     friend struct detail::session;
+    friend class detail::queries<connection>;
+
+    template <class To>
+    connection(const detail::wire_options& options, To to)
+        : wire_(std::move(to), options), own_(options) {}
 
     [[nodiscard]] static detail::wire_options checked(const connection_options& options) {
         if (options.call_timeout <= duration::zero() || options.lock_timeout <= duration::zero()) {
@@ -153,17 +101,23 @@ private:
         return {options.call_timeout, options.lock_timeout, options.prepare};
     }
 
+    /// Makes sure that there is a connection, with the settings that the service gave it.
+    void ensure(steady_time until) {
+        wire_.ensure(until);
+        own_.leave(wire_, until);
+        begin_if_due(until);
+    }
+    /// Tells the server of the transaction that is open.
+    void begin_if_due(steady_time until) {
+        if (begin_due_ != nullptr) {
+            wire_.script(std::exchange(begin_due_, nullptr)->text(), until);
+        }
+    }
+
     template <class... Args>
     [[nodiscard]] detail::result ask(std::string_view sql, const Args&... args) {
         const steady_time until = wire_.usual_deadline();
-        wire_.ensure(until);
-        return ask_now(sql, until, args...);
-    }
-
-    /// On the connection that is there.
-    template <class... Args>
-    [[nodiscard]] detail::result ask_now(std::string_view sql, steady_time until,
-                                         const Args&... args) {
+        ensure(until);
         const detail::parameters values(args...);
         if (auto* statement = kept(sql, values.types(), sizeof...(args))) {
             wire_.queue(*statement, values);
@@ -193,8 +147,10 @@ private:
     }
 
     detail::wire wire_;
+    detail::own_settings own_;
     std::map<std::string, std::unique_ptr<detail::prepared>, std::less<>> statements_;
     std::string key_;
+    detail::prepared* begin_due_ = nullptr;  ///< of the open transaction, until it is sent
 };
 
 }  // namespace sinew::postgres

@@ -5,7 +5,11 @@
 ///
 /// **Guarantees.** What was called while nobody listened, because the connection is a new one, is
 /// made up for: the first wait on it answers at once. Calls that nobody waits for do not pile up.
+///
+/// A call costs a transaction of its own, so it is left out where nobody listens. Whoever does holds a
+/// lock with the other listeners (`lock_of_listeners`): who would call tries to take it for itself.
 
+#include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
 #include <sinew/core/time.hpp>
 
@@ -38,6 +42,16 @@ namespace sinew::postgres::detail {
     return "sinew#" + std::to_string(hash);
 }
 
+/// The number of the lock that whoever listens on a channel holds with others, as long as its session
+/// lasts.
+[[nodiscard]] inline std::int64_t lock_of_listeners(std::string_view channel) noexcept {
+    std::uint64_t hash = 0x6c62272e07bb0142U;
+    for (const char c : channel) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    }
+    return static_cast<std::int64_t>(hash);
+}
+
 class notices {
 public:
     /// Waits until somebody called on the channel since the last wait, or until it is `until`.
@@ -47,7 +61,11 @@ public:
         if (is_new) {
             try {
                 const std::string sql = "LISTEN \"" + channel + "\"";
+                // Whoever has committed before the lock is there need not call: what it added is seen
+                // by the claim that follows.
                 on.queue(sql.c_str());
+                on.queue_once("SELECT pg_catalog.pg_advisory_lock_shared($1)",
+                              parameters(lock_of_listeners(channel)));
                 static_cast<void>(on.run(on.usual_deadline()));
             } catch (...) {
                 called_.erase(channel);
@@ -80,6 +98,9 @@ public:
         });
     }
 
+    [[nodiscard]] bool listens(const std::string& channel) const {
+        return called_.contains(channel);
+    }
     /// Whether it listens on no channel.
     [[nodiscard]] bool empty() const noexcept { return called_.empty(); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// An outbox in PostgreSQL; models `outbox` and `waking_outbox`.
+/// An outbox in PostgreSQL; models `outbox`, `multi_shard_outbox` and `waking_outbox`.
 ///
 /// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
 /// database. Where they leave something open: the first event of a key in a transaction takes the
@@ -22,6 +22,7 @@
 /// at each entry of the shard that is held back, `lag` at each that waits or is parked.
 
 #include <sinew/adapters/postgres/codec.hpp>
+#include <sinew/adapters/postgres/lease_rows.hpp>
 #include <sinew/adapters/postgres/outbox_rows.hpp>
 #include <sinew/adapters/postgres/outgoing.hpp>
 #include <sinew/adapters/postgres/session.hpp>
@@ -67,7 +68,7 @@ public:
         check_addable(e, options_);
         const std::uint64_t sequence =
             e.partitionkey.empty() ? 0 : tx.next_number(box(), e.partitionkey);
-        keep(e, sequence, now);
+        keep(e, shard_of(e, options_.shards), sequence, now);
         tx.write_if_many();
         return sequence;
     }
@@ -86,12 +87,11 @@ public:
             }
         }
         tx.take_numbers(box(), std::move(keys));
-        std::vector<std::uint64_t> numbers;
-        numbers.reserve(events.size());
-        for (const auto& one : events) {
-            numbers.push_back(one.partitionkey.empty() ? 0
-                                                       : tx.next_number(box(), one.partitionkey));
-            keep(one, numbers.back(), now);
+        std::vector<std::uint64_t> numbers(events.size(), 0);
+        for (const auto& [shard, at] : by_shard(events)) {
+            const auto& one = events[at];
+            numbers[at] = one.partitionkey.empty() ? 0 : tx.next_number(box(), one.partitionkey);
+            keep(one, shard, numbers[at], now);
         }
         tx.write_if_many();
         return numbers;
@@ -100,85 +100,117 @@ public:
     [[nodiscard]] shard_id shards() const noexcept { return options_.shards; }
 
     [[nodiscard]] shard_lease holder(shard_id shard, steady_time until = never) const {
-        if (shard >= options_.shards) {
-            throw usage_error("the outbox has no shard of that number");
-        }
-        const auto row = session_->settled(looking, until, sql_->holder, box(), number_of(shard));
-        if (PQntuples(row.get()) == 0) {
-            detail::refuse_damaged("a lease");
-        }
-        return {shard, detail::column<epoch_number>(row.get(), 0, 0),
-                detail::column<std::uint64_t>(row.get(), 0, 1),
-                std::string(detail::column_bytes(row.get(), 0, 2))};
+        return leases().holder(shard, until);
     }
-
     [[nodiscard]] std::optional<shard_lease> take(const shard_lease& seen, std::string_view owner,
                                                   steady_time until = never) {
-        if (owner.empty()) {
-            throw usage_error("whoever takes a shard needs a name");
-        }
-        if (seen.shard >= options_.shards) {
-            throw usage_error("the outbox has no shard of that number");
-        }
-        const auto row =
-            session_->settled("a lease", until, sql_->take, box(), number_of(seen.shard),
-                              number_of(seen.epoch), number_of(seen.beat), bytea{owner});
-        if (PQntuples(row.get()) == 0) {
-            return std::nullopt;
-        }
-        return shard_lease{seen.shard, detail::column<epoch_number>(row.get(), 0, 0), 0,
-                           std::string(owner)};
+        return leases().take(seen, owner, until);
     }
-
     fenced_result renew(const shard_lease& lease, steady_time until = never) {
-        return write_under(lease, until, sql_->renew);
+        return leases().renew(lease, until);
     }
     fenced_result release(const shard_lease& lease, steady_time until = never) {
-        return write_under(lease, until, sql_->release);
+        return leases().release(lease, until);
     }
 
     [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
                                                                  wall_time now, claim_limits limits,
                                                                  steady_time until = never) const {
-        const auto ask = [&](detail::prepared& sql) {
-            return session_->settled(
-                looking, until, sql, box(), number_of(lease.shard), number_of(lease.epoch),
-                stamp(now), detail::limit_of(limits.entries), detail::limit_of(limits.bytes));
+        return std::move(claim(std::span(&lease, 1), now, limits, until).front());
+    }
+
+    /// As `multi_shard_outbox` says; `leases` may not be empty.
+    [[nodiscard]] std::vector<std::optional<std::vector<outbox_entry>>> claim(
+        std::span<const shard_lease> leases, wall_time now, claim_limits limits,
+        steady_time until = never) const {
+        if (limits.entries > limits.bytes / detail::small_max) {
+            return claim_one_by_one(leases, now, limits, until);
+        }
+        auto shards = detail::array_of_numbers();
+        auto epochs = detail::array_of_numbers();
+        for (const auto& lease : leases) {
+            shards.add(std::int64_t{lease.shard});
+            epochs.add(detail::number_of(lease.epoch));
+        }
+        const auto ask = [&](detail::prepared& sql, const auto&... more) {
+            return session_->settled(looking, until, sql, box(), shards.value(), epochs.value(),
+                                     more..., detail::limit_of(limits.entries));
         };
-        const bool may_be_all_small = limits.entries <= limits.bytes / detail::small_max;
-        auto rows = ask(may_be_all_small ? sql_->claim : sql_->claim_large);
-        constexpr int found_large = detail::entry_columns_count + detail::event_columns_count;
-        if (PQntuples(rows.get()) != 0 && detail::column<bool>(rows.get(), 0, found_large)) {
-            rows = ask(sql_->claim_large);
+        auto& pace = opened_->pace;
+        if (pace.is_behind()) {
+            const auto rows = ask(sql_->claim.plain);
+            auto shown = detail::plainly_shown(rows.get(), limits.entries);
+            pace.tried(shown.has_value());
+            if (shown) {
+                return *std::move(shown);
+            }
         }
-        if (PQntuples(rows.get()) == 0) {
-            return std::nullopt;
+        const auto rows = ask(sql_->claim.some, stamp(now));
+        pace.saw(static_cast<std::size_t>(PQntuples(rows.get())), limits.entries);
+        if (auto shown = detail::shown_by(rows.get(), leases.size(), limits.entries)) {
+            return *std::move(shown);
         }
-        if (PQgetisnull(rows.get(), 0, 0) != 0) {
-            return std::vector<outbox_entry>();
-        }
-        return read(rows.get());
+        return claim_one_by_one(leases, now, limits, until);
     }
 
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until = never) {
         auto list = detail::array_of_numbers();
-        std::int64_t first = INT64_MAX;
-        std::int64_t last = INT64_MIN;
         for (const auto number : numbers) {
             list.add(number);
-            first = std::min(first, number);
-            last = std::max(last, number);
         }
-        // Numbers of all shards and outboxes are drawn together, so those of one lie apart.
-        constexpr std::uint64_t apart = 64;
-        const bool is_dense = static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first) <
-                              apart * numbers.size();
+        const detail::number_range range(numbers);
+        const bool is_dense = range.is_dense(numbers.size());
         return options_.keep_published
                    ? write_under(lease, until, is_dense ? sql_->mark_range : sql_->mark,
-                                 list.value(), first, last, stamp(now))
+                                 list.value(), range.first, range.last, stamp(now))
                    : write_under(lease, until, is_dense ? sql_->forget_range : sql_->forget,
-                                 list.value(), first, last);
+                                 list.value(), range.first, range.last);
+    }
+
+    /// As `multi_shard_outbox` says.
+    std::vector<fenced_result> mark_published(std::span<const shard_marks> marks, wall_time now,
+                                              steady_time until = never) {
+        if (marks.size() == 1) {
+            return {mark_published(marks.front().lease, marks.front().numbers, now, until)};
+        }
+        auto shards = detail::array_of_numbers();
+        auto epochs = detail::array_of_numbers();
+        auto numbers = detail::array_of_numbers();
+        auto shard_of_each = detail::array_of_numbers();
+        auto firsts = detail::array_of_numbers();
+        auto lasts = detail::array_of_numbers();
+        bool are_dense = true;
+        for (const auto& [lease, marked] : marks) {
+            const detail::number_range range(marked);
+            are_dense = are_dense && range.is_dense(marked.size());
+            shards.add(std::int64_t{lease.shard});
+            epochs.add(detail::number_of(lease.epoch));
+            firsts.add(range.first);
+            lasts.add(range.last);
+            for (const auto number : marked) {
+                numbers.add(number);
+                shard_of_each.add(std::int64_t{lease.shard});
+            }
+        }
+        const auto ask = [&](detail::prepared& sql, const auto&... more) {
+            return session_->settle("marking what was published", until, sql, box(), shards.value(),
+                                    epochs.value(), numbers.value(), shard_of_each.value(),
+                                    firsts.value(), lasts.value(), more...);
+        };
+        auto& sql = *sql_;
+        const auto rows = options_.keep_published
+                              ? ask(are_dense ? sql.mark_ranges : sql.mark_all, stamp(now))
+                              : ask(are_dense ? sql.forget_ranges : sql.forget_all);
+        std::vector<fenced_result> out(marks.size(),
+                                       rows ? fenced_result::stale : fenced_result::unknown);
+        for (int row = 0; rows && row < PQntuples(rows->get()); ++row) {
+            const auto shard = detail::number_at(rows->get(), row, 0);
+            for (std::size_t i = 0; i < marks.size(); ++i) {
+                out[i] = marks[i].lease.shard == shard ? fenced_result::done : out[i];
+            }
+        }
+        return out;
     }
 
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
@@ -222,7 +254,7 @@ public:
     bool unpark(std::int64_t number, std::uint64_t version, steady_time until = never) {
         return PQntuples(session_
                              ->settled("a decision", until, sql_->unpark, box(), number,
-                                       number_of(version))
+                                       detail::number_of(version))
                              .get()) != 0;
     }
 
@@ -230,7 +262,8 @@ public:
                  steady_time until = never) {
         return PQntuples(session_
                              ->settled("a decision", until, sql_->discard, box(), number,
-                                       number_of(version), stamp(note.at), bytea{encoded(note)})
+                                       detail::number_of(version), stamp(note.at),
+                                       bytea{encoded(note)})
                              .get()) != 0;
     }
 
@@ -242,13 +275,10 @@ private:
     outbox(std::shared_ptr<detail::session> session, const std::string& name,
            const outbox_options& options)
         : session_(std::move(session)), options_(options) {
-        sinew::check(options_);
+        check_opening(name, options_);
         options_.event_bytes_max = std::min(options_.event_bytes_max, event_bytes_limit);
         open(name);
-        if (opened_->shards != options_.shards) {
-            throw usage_error("outbox: it was made with " + std::to_string(opened_->shards) +
-                              " shards, and is opened with " + std::to_string(options_.shards));
-        }
+        check_shards(name, opened_->shards, options_.shards);
     }
 
     /// Finds the outbox, or makes it. What was found once is not looked for again.
@@ -286,25 +316,67 @@ private:
         tx.check();
     }
 
+    /// The events shard by shard, those of one in their order: what is claimed together then lies
+    /// together.
+    [[nodiscard]] std::vector<std::pair<shard_id, std::size_t>> by_shard(
+        std::span<const event_view> events) const {
+        std::vector<std::pair<shard_id, std::size_t>> out;
+        out.reserve(events.size());
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            out.emplace_back(shard_of(events[i], options_.shards), i);
+        }
+        std::sort(out.begin(), out.end());
+        return out;
+    }
+
     /// Leaves the event to the commit.
-    void keep(const event_view& e, std::uint64_t sequence, wall_time now) const {
+    void keep(const event_view& e, shard_id shard, std::uint64_t sequence, wall_time now) const {
         auto& added = session_->added;
         const std::string number =
             sequence == 0 ? std::string(e.sequence) : std::to_string(sequence);
-        added.add(box(), shard_of(e, options_.shards), e, number, now);
+        added.add(box(), shard, e, number, now);
         if (session_->options.notify && !added.channels.contains(opened_->channel)) {
             added.channels.insert(opened_->channel);
         }
     }
 
+    [[nodiscard]] detail::lease_rows leases() const noexcept {
+        return {*session_, sql_->leases, box(), options_.shards};
+    }
     template <class... Args>
     fenced_result write_under(const shard_lease& lease, steady_time until, detail::prepared& sql,
                               const Args&... args) const {
-        const auto row = session_->settle("a write under a lease", until, sql, box(),
-                                          number_of(lease.shard), number_of(lease.epoch), args...);
-        return !row                         ? fenced_result::unknown
-               : PQntuples(row->get()) != 0 ? fenced_result::done
-                                            : fenced_result::stale;
+        return leases().write(lease, until, sql, args...);
+    }
+
+    [[nodiscard]] detail::shown_entries claim_one_by_one(std::span<const shard_lease> leases,
+                                                         wall_time now, claim_limits limits,
+                                                         steady_time until) const {
+        using detail::claimed_row;
+        detail::shown_entries out;
+        for (const auto& lease : leases) {
+            const auto rows = session_->settled(
+                looking, until, sql_->claim.large, box(), detail::number_of(lease.shard),
+                detail::number_of(lease.epoch), stamp(now), detail::limit_of(limits.entries),
+                detail::limit_of(limits.bytes));
+            auto& shown = out.emplace_back();
+            if (PQntuples(rows.get()) != 0) {
+                shown.emplace();
+            }
+            for (int row = 0; row < PQntuples(rows.get()); ++row) {
+                if (claimed_row::kind_of(rows.get(), row) == claimed_row::kind::entry) {
+                    auto& entry = shown->emplace_back();
+                    claimed_row::read(rows.get(), row, entry);
+                    const std::size_t size = entry.what.view().size_bytes();
+                    limits.bytes -= size < limits.bytes ? size : limits.bytes;
+                    --limits.entries;
+                }
+            }
+            if (limits.entries == 0 || limits.bytes == 0) {
+                break;
+            }
+        }
+        return out;
     }
 
     [[nodiscard]] static std::vector<outbox_entry> read(const PGresult* from) {
@@ -323,12 +395,6 @@ private:
     }
 
     [[nodiscard]] detail::box_id box() const noexcept { return opened_->box; }
-    [[nodiscard]] static std::int32_t number_of(shard_id shard) noexcept {
-        return static_cast<std::int32_t>(shard);
-    }
-    [[nodiscard]] static std::int64_t number_of(std::uint64_t value) noexcept {
-        return static_cast<std::int64_t>(value);
-    }
     [[nodiscard]] static std::int64_t stamp(wall_time at) noexcept {
         return at.time_since_epoch().count();
     }

@@ -5,6 +5,8 @@
 
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/event_columns.hpp>
+#include <sinew/adapters/postgres/lease_rows.hpp>
+#include <sinew/adapters/postgres/outbox_claims.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
@@ -18,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,9 +32,25 @@ inline constexpr std::string_view entry_columns =
 
 inline constexpr int entry_columns_count = 10;
 
-/// The largest event of which many are claimed without counting their bytes. The schema has an index
-/// of those above it that wait.
-inline constexpr std::size_t small_max = 8'192;
+/// From which number to which the entries lie that a call marks.
+struct number_range {
+    explicit number_range(std::span<const std::int64_t> numbers) noexcept {
+        for (const auto number : numbers) {
+            first = number < first ? number : first;
+            last = number > last ? number : last;
+        }
+    }
+
+    /// Whether little else lies between them. Numbers of all shards and outboxes are drawn together,
+    /// so those of one lie apart.
+    [[nodiscard]] bool is_dense(std::size_t count) const noexcept {
+        constexpr std::uint64_t apart = 64;
+        return static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first) < apart * count;
+    }
+
+    std::int64_t first = INT64_MAX;
+    std::int64_t last = INT64_MIN;
+};
 
 /// The statements of an outbox. Each begins with the number of the box; those under a lease go on
 /// with shard and epoch.
@@ -43,18 +62,14 @@ struct outbox_statements {
                     "shard, epoch, beat, owner) SELECT box, generate_series(0, shards - 1), 0, 0, "
                     "'' FROM made) SELECT box, shards FROM made")),
           open(named("SELECT box, shards FROM ~outboxes WHERE ~key_of(name) = ~key_of($1)")),
-          holder(named("SELECT epoch, beat, owner FROM ~outbox_leases WHERE box = $1 AND shard = "
-                       "$2")),
-          take(named("UPDATE ~outbox_leases SET epoch = epoch + 1, beat = 0, owner = $5 WHERE box "
-                     "= $1 AND shard = $2 AND epoch = $3 AND beat = $4 RETURNING epoch")),
-          renew(named("UPDATE ~outbox_leases SET beat = beat + 1 WHERE box = $1 AND shard = $2 AND "
-                      "epoch = $3 AND owner <> '' RETURNING 1")),
-          release(named("UPDATE ~outbox_leases SET owner = '' WHERE box = $1 AND shard = $2 AND "
-                        "epoch = $3 AND owner <> '' RETURNING 1")),
-          claim(named(claim_text(false))),
-          claim_large(named(claim_text(true))),
-          mark(named(under_lease(published, listed))),
-          mark_range(named(under_lease(published, in_range))),
+          leases(named, {"~outbox_leases", "box", "shard"}),
+          claim(named),
+          mark_all(named(under_leases(marked("$8"), each_of_list))),
+          mark_ranges(named(under_leases(marked("$8"), each_in_ranges))),
+          forget_all(named(under_leases("DELETE FROM ~outbox_entries", each_of_list))),
+          forget_ranges(named(under_leases("DELETE FROM ~outbox_entries", each_in_ranges))),
+          mark(named(under_lease(marked("$7"), listed))),
+          mark_range(named(under_lease(marked("$7"), in_range))),
           forget(named(under_lease("DELETE FROM ~outbox_entries", listed))),
           forget_range(named(under_lease("DELETE FROM ~outbox_entries", in_range))),
           put_off(named(under_lease("UPDATE ~outbox_entries SET version = version + 1, attempts = "
@@ -86,12 +101,14 @@ struct outbox_statements {
 
     prepared make;
     prepared open;
-    prepared holder;
-    prepared take;
-    prepared renew;
-    prepared release;
-    prepared claim;
-    prepared claim_large;
+    lease_statements leases;
+    claim_statements claim;
+    /// Of several shards: $2 and $3 are their numbers and epochs, $4 and $5 the entries' numbers and
+    /// shards, $6 and $7 each shard's first and last. They answer the shards whose lease holds.
+    prepared mark_all;
+    prepared mark_ranges;
+    prepared forget_all;
+    prepared forget_ranges;
     prepared mark;
     prepared mark_range;
     prepared forget;
@@ -106,8 +123,12 @@ struct outbox_statements {
 
 private:
     static constexpr std::string_view published =
-        "UPDATE ~outbox_entries SET state = 2, version = version + 1, settled = $7, wait_from = "
-        "NULL, wait_due = NULL";
+        "UPDATE ~outbox_entries SET state = 2, version = version + 1, wait_from = NULL, wait_due = "
+        "NULL, settled = ";
+    [[nodiscard]] static std::string marked(std::string_view when) {
+        return std::string(published).append(when);
+    }
+
     /// Which entries a write means: one; those of a list between two numbers, where little else lies
     /// between (IS TRUE makes PostgreSQL hash the list); or those of any list. Each of these is looked
     /// up by itself (OFFSET 0 keeps the planner from reading all that wait to find a few), and then
@@ -135,64 +156,31 @@ private:
             .append(") SELECT 1 FROM held");
     }
 
-    /// What holds back its key, by the index of those few. The sums keep the planner from looking for
-    /// them among all that wait.
-    static constexpr std::string_view holds_back =
-        "(wait_due IS NOT NULL OR state = 1) AND ((state + 0 = 1 AND following = 1) OR (state + 0 "
-        "= "
-        "0 AND wait_from <= $4 AND $4 < wait_due))";
+    /// The same for several shards, of which little else or much may lie between the first and the
+    /// last entry.
+    static constexpr std::string_view each_in_ranges =
+        "held JOIN unnest($2::bigint[], $6::bigint[], $7::bigint[]) AS range(shard, first, last) "
+        "ON "
+        "range.shard = held.shard, LATERAL (SELECT ctid AS place FROM ~outbox_entries WHERE box = "
+        "$1 AND shard = held.shard AND number >= range.first AND number <= range.last AND state = "
+        "0 AND ((number, shard::bigint) IN (SELECT unnest($4::bigint[]), unnest($5::bigint[]))) IS "
+        "TRUE OFFSET 0) one";
+    static constexpr std::string_view each_of_list =
+        "unnest($4::bigint[], $5::bigint[]) AS list(number, shard), LATERAL (SELECT ctid AS place "
+        "FROM ~outbox_entries WHERE box = $1 AND shard = list.shard AND number = list.number AND "
+        "state = 0 OFFSET 0) one WHERE list.shard IN (SELECT shard FROM held) AND $6 IS NOT NULL "
+        "AND $7 IS NOT NULL";
 
-    /// From where a claim takes entries. The keys that are held back are read once, into a hash table.
-    /// Only of an entry of one of them that was added before the last of those which hold back it is
-    /// asked, by index, whether it stands behind: so a claim takes time for what it looks at, not for
-    /// that times the number of keys.
-    [[nodiscard]] static std::string claimable() {
+    [[nodiscard]] static std::string under_leases(std::string_view change, std::string_view each) {
         return std::string(
-                   " FROM ~outbox_entries w WHERE box = $1 AND shard = $2 AND state = 0 AND "
-                   "(wait_due IS NULL OR $4 < wait_from OR $4 >= wait_due) AND (partitionkey NOT "
-                   "IN "
-                   "(SELECT key FROM held) OR (number < (SELECT max(number) FROM held) AND NOT "
-                   "EXISTS (SELECT 1 FROM ~outbox_entries WHERE box = $1 AND shard = $2 AND "
-                   "~key_of(partitionkey) = ~key_of(w.partitionkey) AND number < w.number AND ")
-            .append(holds_back)
-            .append(")))");
-    }
-
-    /// One row of NULLs if there is nothing to claim, and no row at all without the lease. $4 is the
-    /// time, $5 and $6 the limits.
-    ///
-    /// To count bytes costs a third of a claim, as whole rows go through a store of their own. Where
-    /// no entry of the shard is above `small_max`, a limit of entries is one of bytes as well; if one
-    /// is, the last column says so, and nothing else is shown.
-    [[nodiscard]] static std::string claim_text(bool counts_bytes) {
-        std::string sql(
-            "WITH held AS MATERIALIZED (SELECT partitionkey AS key, number FROM ~outbox_entries "
-            "WHERE box = $1 AND shard = $2 AND partitionkey <> '' AND ");
-        sql.append(holds_back);
-        if (counts_bytes) {
-            sql.append(") SELECT e.*, false");
-        } else {
-            sql.append(
-                   "), large AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM ~outbox_entries "
-                   "WHERE box = $1 AND shard = $2 AND state + 0 = 0 AND size > ")
-                .append(std::to_string(small_max))
-                .append(") AS found) SELECT e.*, (SELECT found FROM large)");
-        }
-        sql.append(" FROM ~outbox_leases l LEFT JOIN LATERAL (SELECT ")
-            .append(entry_columns)
-            .append(event_columns);
-        if (counts_bytes) {
-            sql.append(
-                   " FROM (SELECT *, sum(size) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) "
-                   "- size AS before")
-                .append(claimable())
-                .append(" ORDER BY number LIMIT $5) chosen WHERE before < $6");
-        } else {
-            sql.append(claimable())
-                .append(" AND NOT (SELECT found FROM large) ORDER BY number LIMIT $5");
-        }
-        return sql.append(
-            ") e ON true WHERE l.box = $1 AND l.shard = $2 AND l.epoch = $3 AND l.owner <> ''");
+                   "WITH held AS MATERIALIZED (SELECT l.shard FROM unnest($2::bigint[], "
+                   "$3::bigint[]) AS w(shard, epoch), LATERAL (SELECT shard FROM ~outbox_leases "
+                   "WHERE box = $1 AND shard = w.shard AND epoch = w.epoch AND owner <> '' FOR "
+                   "SHARE) l), changed AS (")
+            .append(change)
+            .append(" WHERE ctid = ANY(ARRAY(SELECT one.place FROM ")
+            .append(each)
+            .append(")) AND state + 0 = 0) SELECT shard::bigint FROM held");
     }
 };
 
@@ -216,11 +204,7 @@ private:
         entry.waits = put_off_until{*begin, time_at(from, row, 8).value_or(*begin)};
     }
     if (PQgetisnull(from, row, 9) == 0) {
-        auto history = decode_history(column_bytes(from, row, 9));
-        if (history.size() != 1) {
-            refuse_damaged("an outbox's entry");
-        }
-        entry.last_failure = std::move(history.front());
+        entry.last_failure = decode_note(column_bytes(from, row, 9));
     }
     entry.what = read_event(from, row, entry_columns_count);
     return entry;

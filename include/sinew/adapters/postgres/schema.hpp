@@ -15,6 +15,12 @@
 /// | `outbox_entries` | (number) | the event, and what became of it |
 /// | `outbox_keys` | box, key | how far the key's events are numbered |
 /// | `outbox_leases` | box, shard | who publishes |
+/// | `journals` | book | its name and its number of seats |
+/// | `journal_seats` | book, seat | which runner sits there |
+/// | `journal_instances` | number; book, type, id | what an instance was started with |
+/// | `journal_states` | number | where it stands, and who has it |
+/// | `journal_records` | number, place | what became of its steps |
+/// | `journal_replies` | number, phase, step | the replies to its steps |
 /// | `meta` | name | the version of each part |
 ///
 /// Texts are kept as bytea: they come from strangers, and text columns take neither a NUL nor what
@@ -23,7 +29,7 @@
 /// bytes can equal. Instants are microseconds since 1970. 64-bit unsigned numbers are kept by their
 /// bit pattern.
 ///
-/// Those of an outbox are made when one is first asked for.
+/// Those of an outbox, and those of a journal, are made when one is first asked for.
 ///
 /// **Guarantees.** Two processes that start at once make the tables once. Tables of a newer version
 /// are refused, with both versions in the message, and not touched.
@@ -177,6 +183,58 @@ CREATE INDEX outbox_parked ON ~outbox_entries((box + 0), (number + 0)) WHERE sta
 CREATE INDEX outbox_settled ON ~outbox_entries(box, settled) WHERE state > 1;
 )"};
 
+// What an instance was started with is apart from where it stands, which is written often. States: as
+// `instance_state`; 5: only replies are there yet; 9: a row that was taken and is not there. An
+// instance is free while it is open and has no seat, and only then its `due` counts: it is due unless
+// `due_from <= now < due`. A seat of -1 is one that is being swept. `progress`, `wait_*`, `since` and
+// `unsettled` hold as long as there are no more records than `records`, so that a record is no more
+// than an insertion. What changes while somebody has an instance is in no index.
+inline constexpr schema_part journal_schema{"journal", 1, R"(
+CREATE TABLE ~journals(
+    book integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name bytea NOT NULL,
+    seats integer NOT NULL);
+CREATE UNIQUE INDEX journals_by_name ON ~journals(~key_of(name));
+CREATE TABLE ~journal_seats(
+    book integer NOT NULL, seat integer NOT NULL, epoch bigint NOT NULL, beat bigint NOT NULL,
+    owner bytea NOT NULL, unswept bigint NOT NULL DEFAULT 0, PRIMARY KEY(book, seat))
+    WITH (fillfactor = 50);
+CREATE INDEX journal_unswept ON ~journal_seats(book) WHERE unswept > 0;
+CREATE TABLE ~journal_instances(
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, started bigint NOT NULL,
+    book integer NOT NULL, type bytea NOT NULL, id bytea NOT NULL, steps bytea NOT NULL,
+    input bytea NOT NULL) WITH (fillfactor = 90);
+CREATE UNIQUE INDEX journal_instances_by_id
+    ON ~journal_instances(book, ~key_of(type), ~key_of(id));
+CREATE TABLE ~journal_states(
+    number bigint PRIMARY KEY, epoch bigint NOT NULL, kind bigint NOT NULL, due bigint NOT NULL,
+    due_from bigint NOT NULL, since bigint NOT NULL, tag bigint NOT NULL DEFAULT 0,
+    seat_epoch bigint NOT NULL DEFAULT 0, unsettled bigint NOT NULL DEFAULT 0, ended bigint,
+    wait_from bigint, wait_due bigint, book integer NOT NULL, seat integer,
+    records integer NOT NULL DEFAULT 0, state smallint NOT NULL, wait_phase smallint,
+    claimed boolean NOT NULL DEFAULT false, woken boolean NOT NULL DEFAULT false,
+    replied boolean NOT NULL DEFAULT false, wait_step bytea, progress bytea, cancelled bytea,
+    why bytea) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05);
+CREATE INDEX journal_due ON ~journal_states(book, kind, due, number)
+    WHERE state = 0 AND seat IS NULL;
+CREATE INDEX journal_due_from ON ~journal_states(book, kind, due_from)
+    WHERE state = 0 AND seat IS NULL;
+CREATE INDEX journal_held ON ~journal_states(book, seat, seat_epoch, tag) WHERE seat IS NOT NULL;
+CREATE INDEX journal_open ON ~journal_states(book, number) WHERE state < 2;
+CREATE INDEX journal_ended ON ~journal_states(book, ended) WHERE ended IS NOT NULL;
+CREATE INDEX journal_unborn ON ~journal_states(book, tag) WHERE state = 5;
+CREATE TABLE ~journal_records(
+    number bigint NOT NULL, written bigint NOT NULL, begun bigint NOT NULL, at bigint NOT NULL,
+    attempts bigint NOT NULL, place integer NOT NULL, phase smallint NOT NULL,
+    kind smallint NOT NULL, step bytea NOT NULL, result bytea NOT NULL, why bytea,
+    PRIMARY KEY(number, place));
+CREATE TABLE ~journal_replies(
+    number bigint NOT NULL, at bigint NOT NULL, book integer NOT NULL, phase smallint NOT NULL,
+    step bytea NOT NULL, data bytea NOT NULL);
+CREATE UNIQUE INDEX journal_replies_by_step ON ~journal_replies(number, phase, ~key_of(step));
+CREATE INDEX journal_replies_by_time ON ~journal_replies(book, at);
+)"};
+
 /// What makes the tables of some parts, within one transaction.
 [[nodiscard]] inline std::string creation_of(const naming& named,
                                              std::initializer_list<schema_part> parts) {
@@ -260,8 +318,9 @@ namespace detail {
 ///
 /// **On failure.** Throws `usage_error` if `schema` is no name.
 [[nodiscard]] inline std::string schema_script(const std::string& schema, std::string_view role) {
-    return detail::script_of(detail::naming(schema), role,
-                             {detail::consumer_schema, detail::outbox_schema});
+    return detail::script_of(
+        detail::naming(schema), role,
+        {detail::consumer_schema, detail::outbox_schema, detail::journal_schema});
 }
 
 namespace detail {

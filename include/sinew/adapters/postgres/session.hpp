@@ -7,6 +7,7 @@
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/adapters/postgres/notices.hpp>
+#include <sinew/adapters/postgres/outbox_claims.hpp>
 #include <sinew/adapters/postgres/outgoing.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/transaction_statements.hpp>
@@ -65,12 +66,20 @@ struct store_options {
 namespace detail {
 
 struct outbox_statements;
+struct journal_statements;
 
 /// An outbox as its row says.
 struct opened_box {
     box_id box = 0;
     shard_id shards = 0;
     std::string channel{};
+    mutable claim_pace pace{};
+};
+
+/// A journal as its row says.
+struct opened_journal {
+    std::int32_t book = 0;
+    shard_id seats = 0;
 };
 
 /// A second connection, which reads what is committed while the first has a transaction open.
@@ -115,14 +124,14 @@ struct session {
         : options(checked(the_options)),
           named(options.schema),
           conninfo(std::move(the_conninfo)),
-          db(conninfo, connecting(options)),
+          db(wiring(options), conninfo),
           statements(named) {
         open();
     }
     session(PGconn* borrowed, const store_options& the_options)
         : options(checked(the_options)),
           named(options.schema),
-          db(borrowed, connecting(options)),
+          db(wiring(options), borrowed),
           statements(named) {
         conninfo = conninfo_of(borrowed);
         open();
@@ -138,7 +147,35 @@ struct session {
         return {options.call_timeout, options.lock_timeout, options.prepare};
     }
 
+    [[nodiscard]] static wire_options wiring(const store_options& options) {
+        wire_options with = connection::checked(connecting(options));
+        with.idle_timeout = options.prepare ? options.idle_timeout : duration::zero();
+        return with;
+    }
+
     [[nodiscard]] detail::wire& line() noexcept { return db.wire_; }
+    [[nodiscard]] bool is_serializable() const noexcept {
+        return options.isolation == isolation::serializable;
+    }
+    /// What begins a transaction of the service.
+    [[nodiscard]] prepared& begin_one() noexcept {
+        return is_serializable() ? statements.begin_serializable : statements.begin_repeatable_read;
+    }
+    /// The same with its limits, where those are not set for the session.
+    [[nodiscard]] std::string begin_text() {
+        std::string sql = begin_one().text();
+        if (!line().keeps_settings()) {
+            sql += ";SET LOCAL statement_timeout=" + milliseconds(options.call_timeout);
+            sql += ";SET LOCAL lock_timeout=" + milliseconds(options.lock_timeout);
+            sql += ";SET LOCAL idle_in_transaction_session_timeout=" +
+                   milliseconds(options.idle_timeout);
+        }
+        return is_lazy ? sql + ";SET LOCAL synchronous_commit=on" : sql;
+    }
+    /// Before a transaction of the service.
+    void leave_own_settings(steady_time until) { db.own_.leave(line(), until); }
+    /// The statement that begins the open transaction, until it is sent; or null.
+    [[nodiscard]] prepared*& begin_due() noexcept { return db.begin_due_; }
 
     [[nodiscard]] prepared* kept(std::string_view sql, const Oid* types, std::size_t count) {
         return db.kept(sql, types, count);
@@ -172,22 +209,32 @@ struct session {
         const steady_time end = deadline(until);
         auto& to = connected(end);
         const parameters values(args...);
-        queue_begin(to);
-        to.queue(sql, values);
-        to.queue("COMMIT");
-        const std::size_t commit = to.queued() - 1;
-        reply got = to.exchange(end);
-        if (got.is_good()) {
-            return std::move(got.last);
+        const bool is_alone = db.own_.are_set(to);
+        if (is_alone) {
+            to.queue(sql, values);  // and it is a transaction of its own, which ends with the reply
+        } else {
+            queue_begin(to);
+            to.queue(sql, values);
+            to.queue(statements.commit, parameters());
         }
-        if (got.how != reply::ending::complete && !(got.was_refused() && got.at < commit)) {
-            lost = std::move(got);
-            return std::nullopt;
+        return settled_at(to, to.queued() - (is_alone ? 0 : 1), end);
+    }
+    /// The same for what `queue` queues: several statements in one transaction, each of which sees
+    /// what was committed before it. Answers the last rows.
+    template <class Queue>
+    [[nodiscard]] std::optional<result> settle_several(const char* what, steady_time until,
+                                                       Queue queue) {
+        check_idle(what);
+        const steady_time end = deadline(until);
+        auto& to = connected(end);
+        if (db.own_.are_set(to)) {
+            to.queue(statements.begin_committed, parameters());
+        } else {
+            queue_begin(to);
         }
-        if (db.is_in_transaction()) {
-            to.script("ROLLBACK", line().usual_deadline());
-        }
-        to.raise(got);
+        queue(to);
+        to.queue(statements.commit, parameters());
+        return settled_at(to, to.queued() - 1, end);
     }
     /// The same, where no answer is an error.
     template <class... Args>
@@ -198,6 +245,16 @@ struct session {
             line().raise(lost);
         }
         return *std::move(got);
+    }
+
+    /// Queues a call on a channel (`NOTIFY`), which the server leaves out where nobody listens. A
+    /// session does not see its own lock: where it listens itself, it always calls.
+    void queue_call(const std::string& channel) {
+        if (line().is_owned() && heard.listens(channel)) {
+            line().queue(adding->notify, parameters(channel));
+        } else {
+            line().queue(adding->notify_listeners, parameters(channel, lock_of_listeners(channel)));
+        }
     }
 
     /// The connection that listens: the store's own, or one beside the service's.
@@ -228,8 +285,10 @@ struct session {
     template <class... Args>
     [[nodiscard]] result look(prepared& sql, const Args&... args) {
         const steady_time until = line().usual_deadline();
-        connected(until).queue(sql, parameters(args...));
-        return line().run(until);
+        auto& to = connected(until);
+        db.begin_if_due(until);
+        to.queue(sql, parameters(args...));
+        return to.run(until);
     }
 
     /// Removes some rows in a transaction of its own; `sql` answers how many.
@@ -279,6 +338,9 @@ struct session {
     /// The outboxes that were opened, by name.
     std::map<std::string, std::shared_ptr<const opened_box>, std::less<>> boxes;
     std::shared_ptr<outbox_statements> outboxes;
+    /// The journals that were opened, by name.
+    std::map<std::string, opened_journal, std::less<>> books;
+    std::shared_ptr<journal_statements> journals;
     notices heard;
     /// A reply that did not come whole.
     reply lost;
@@ -290,6 +352,23 @@ struct session {
 
 private:
     std::unique_ptr<prepared> set_up_alone;
+
+    /// Sends what is queued. Answers nothing if no answer came.
+    [[nodiscard]] std::optional<result> settled_at(wire& to, std::size_t commit, steady_time end) {
+        reply got = to.exchange(end);
+        db.own_.sent(to, got.is_good());
+        if (got.is_good()) {
+            return std::move(got.last);
+        }
+        if (got.how != reply::ending::complete && !(got.was_refused() && got.at < commit)) {
+            lost = std::move(got);
+            return std::nullopt;
+        }
+        if (db.is_in_transaction()) {
+            to.script("ROLLBACK", line().usual_deadline());
+        }
+        to.raise(got);
+    }
 
     /// Takes the calls that came meanwhile, so that they do not pile up.
     void hear() {
@@ -304,14 +383,17 @@ private:
     /// once.
     void queue_begin(wire& to) {
         to.queue(statements.begin_committed, parameters());
-        to.queue(*set_up_alone, parameters());
+        if (!db.own_.queue_if_due(to)) {
+            to.queue(*set_up_alone, parameters());
+        }
     }
     [[nodiscard]] std::string set_up_text() const {
         const auto set = [](std::string name, const std::string& value) {
             return "pg_catalog.set_config('" + std::move(name) + "', '" + value + "', true)";
         };
-        std::string sql = "SELECT " + set("enable_seqscan", "off") + ", " +
-                          set("plan_cache_mode", "force_generic_plan");
+        // To compile a plan takes up to a second, for statements that take less than a millisecond.
+        std::string sql = "SELECT " + set("enable_seqscan", "off") + ", " + set("jit", "off") +
+                          ", " + set("plan_cache_mode", "force_generic_plan");
         sql += ", " + set("statement_timeout", milliseconds(options.call_timeout));
         sql += ", " + set("lock_timeout", milliseconds(options.lock_timeout));
         return is_lazy ? sql + ", " + set("synchronous_commit", "on") : sql;

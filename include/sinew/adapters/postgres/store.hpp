@@ -4,7 +4,7 @@
 /// A transactional store in a PostgreSQL database; models `consumer_store`.
 ///
 /// **Guarantees.** With any number of processes on one database: what `transaction.hpp` says. A
-/// store is one connection; its dead letters, attempts and outboxes use the same.
+/// store is one connection; its dead letters, attempts, outboxes and journals use the same.
 ///
 /// **On failure.** The errors of `errors.hpp`. `last_commit_failure` says why a commit was aborted
 /// or unknown. A connection of its own that was lost is made again by the next call.
@@ -22,12 +22,14 @@
 #include <sinew/adapters/postgres/attempts.hpp>
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/dead_letters.hpp>
+#include <sinew/adapters/postgres/journal.hpp>
 #include <sinew/adapters/postgres/outbox.hpp>
 #include <sinew/adapters/postgres/session.hpp>
 #include <sinew/adapters/postgres/transaction.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
+#include <sinew/core/journal.hpp>
 #include <sinew/core/key_progress.hpp>
 #include <sinew/core/outbox.hpp>
 #include <sinew/core/time.hpp>
@@ -66,6 +68,7 @@ class store {
 public:
     using transaction_type = transaction;
     using outbox_type = postgres::outbox;
+    using journal_type = postgres::journal;
 
     /// Connects, and makes the library's tables if they are not there. The string is libpq's:
     /// `host=... dbname=...` or `postgresql://...`.
@@ -91,7 +94,8 @@ public:
 
     /// **On failure.** Throws `unavailable_error` if there is no server or no answer until `until`,
     /// at once if that has passed already, and `usage_error` if this store's last transaction is
-    /// still open.
+    /// still open. Without a deadline the server is told of the transaction along with its first
+    /// statement, which is one round trip less, and throws that error then.
     [[nodiscard]] transaction begin(steady_time until = never) { return {session_, until}; }
 
     /// The committed progress. Beside an open transaction a second connection reads it.
@@ -139,10 +143,19 @@ public:
 
     /// The outbox of that name in this store's database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
-    /// of shards than the outbox was made with; the error that fits if the tables cannot be made.
+    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses, and
+    /// for another number of shards than the outbox was made with; the error that fits if the tables cannot be made.
     [[nodiscard]] postgres::outbox outbox(const std::string& name,
                                           const outbox_options& with = {}) const {
+        return {session_, name, with};
+    }
+
+    /// The journal of that name in this store's database, which is made if it is not there.
+    ///
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
+    /// of seats than the journal was made with; the error that fits if the tables cannot be made.
+    [[nodiscard]] postgres::journal journal(const std::string& name,
+                                            const journal_options& with = {}) const {
         return {session_, name, with};
     }
 
@@ -157,6 +170,7 @@ public:
 private:
     friend class postgres::dead_letters;
     friend class postgres::outbox;
+    friend class postgres::journal;
 
     explicit store(std::shared_ptr<detail::session> session)
         : session_(std::move(session)),
@@ -171,5 +185,9 @@ inline bool dead_letters::shares(const store& other) const noexcept {
 }
 
 inline bool outbox::shares(const store& other) const noexcept { return session_ == other.session_; }
+
+inline bool journal::shares(const store& other) const noexcept {
+    return session_ == other.session_;
+}
 
 }  // namespace sinew::postgres

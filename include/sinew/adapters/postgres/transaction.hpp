@@ -40,6 +40,7 @@
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/adapters/postgres/gathered.hpp>
+#include <sinew/adapters/postgres/queries.hpp>
 #include <sinew/adapters/postgres/session.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
@@ -60,7 +61,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -73,7 +73,7 @@ auto alone(const std::shared_ptr<session>& of, steady_time until, F f);
 
 }  // namespace detail
 
-class transaction {
+class transaction : public detail::queries<transaction> {
 public:
     /// How many keys' progress, partitions' offsets and events' keys wait for the commit at most.
     static constexpr std::size_t gathered_max = 1'000;
@@ -137,7 +137,7 @@ public:
         }
         wire().queue("ROLLBACK TO sinew_nested");
         wire().queue("RELEASE sinew_nested");
-        run();
+        static_cast<void>(good(exchange()));
         spoiled_by_.reset();
     }
 
@@ -155,7 +155,8 @@ public:
         }
         auto& sql = session_->statements;
         return detail::read_progress(
-            use(is_serializable() ? sql.lock_progress : sql.progress, bytea{consumer}, bytea{key})
+            use(session_->is_serializable() ? sql.lock_progress : sql.progress, bytea{consumer},
+                bytea{key})
                 .get());
     }
     void set_progress(std::string_view consumer, std::string_view key,
@@ -172,8 +173,8 @@ public:
             return *mine;
         }
         auto& sql = session_->statements;
-        const auto got = use(is_serializable() ? sql.lock_offsets : sql.offsets, bytea{consumer},
-                             bytea{topic}, std::int64_t{partition});
+        const auto got = use(session_->is_serializable() ? sql.lock_offsets : sql.offsets,
+                             bytea{consumer}, bytea{topic}, std::int64_t{partition});
         if (PQntuples(got.get()) == 0) {
             return {};
         }
@@ -187,51 +188,24 @@ public:
         write_if_many();
     }
 
-    /// Runs one statement with the values given; answers how many rows it changed.
-    ///
-    /// **Example.** `tx.execute("UPDATE stock SET left = left - $1 WHERE sku = $2", 2, sku)`.
-    template <class... Args>
-    std::int64_t execute(std::string_view sql, const Args&... args) {
-        return detail::rows_of(ask(sql, args...).get());
-    }
-    /// The first row, or nothing.
-    ///
-    /// **Example.** `auto row = tx.query_one<std::int64_t>("SELECT left FROM stock WHERE sku = $1",
-    /// sku)`.
-    template <class... Columns, class... Args>
-    [[nodiscard]] std::optional<std::tuple<Columns...>> query_one(std::string_view sql,
-                                                                  const Args&... args) {
-        return detail::first_row<Columns...>(ask(sql, args...).get());
-    }
-    /// All rows.
-    template <class... Columns, class... Args>
-    [[nodiscard]] std::vector<std::tuple<Columns...>> query(std::string_view sql,
-                                                            const Args&... args) {
-        return detail::all_rows<Columns...>(ask(sql, args...).get());
-    }
-    /// Calls `f` with the columns of each row. Views among them are valid during the call.
-    template <class... Columns, class F, class... Args>
-    void for_each(std::string_view sql, F&& f, const Args&... args) {
-        const detail::result rows = ask(sql, args...);
-        detail::each_row<Columns...>(rows.get(), std::forward<F>(f));
-    }
-
     /// Libpq's own handle, for what the calls above cannot do. Whoever uses it must not begin or end
     /// a transaction, must leave no results behind, and must stop at the first error. Its calls know
     /// no deadline but the server's.
     [[nodiscard]] PGconn* native() {
-        prepare_the_way();
-        if (wire().queued() != 0) {
-            run();
+        check();
+        if (session_->begin_due() != nullptr || release_due_ || savepoint_ == savepoint::due) {
+            run([] {});
         }
         return wire().handle();
     }
 
 private:
+    friend class detail::queries<transaction>;
     friend class store;
     friend class dead_letters;
     friend class attempts;
     friend class outbox;
+    friend class journal;
     template <class F>
     friend auto detail::alone(const std::shared_ptr<detail::session>& of, steady_time until, F f);
 
@@ -249,7 +223,14 @@ private:
             throw usage_error(
                 "postgres: the connection is inside a transaction that the store did not begin");
         }
-        begin(end);
+        // What the server is to be told goes out with the first statement, unless the caller wants to
+        // know by a deadline of its own whether the server answers.
+        if (line.keeps_settings() && !s.is_lazy && until == never) {
+            s.leave_own_settings(end);
+            s.begin_due() = &s.begin_one();
+        } else {
+            begin(end);
+        }
         open_ = true;
         s.is_open = true;
     }
@@ -257,10 +238,11 @@ private:
     /// A server that went away while nobody looked is found by the first statement: then a new
     /// connection is asked, once.
     void begin(steady_time until) {
-        const std::string sql = begin_statement();
+        const std::string sql = session_->begin_text();
         auto& line = session_->line();
         const auto life = line.life();
         try {
+            session_->leave_own_settings(until);
             line.script(sql, until);
         } catch (const connection_lost_error&) {
             if (!line.is_owned()) {
@@ -274,25 +256,13 @@ private:
         }
     }
 
-    [[nodiscard]] std::string begin_statement() const {
-        const auto& o = session_->options;
-        std::string sql = o.isolation == isolation::serializable
-                              ? "BEGIN ISOLATION LEVEL SERIALIZABLE"
-                              : "BEGIN ISOLATION LEVEL REPEATABLE READ";
-        sql += " READ WRITE;SET LOCAL statement_timeout=";
-        sql += detail::milliseconds(o.call_timeout) + ";SET LOCAL lock_timeout=";
-        sql += detail::milliseconds(o.lock_timeout);
-        sql += ";SET LOCAL idle_in_transaction_session_timeout=";
-        sql += detail::milliseconds(o.idle_timeout);
-        if (session_->is_lazy) {
-            sql += ";SET LOCAL synchronous_commit=on";
+    /// Queues the beginning, if the server has not been told of it.
+    void queue_begin() {
+        if (auto* const sql = session_->begin_due()) {
+            wire().queue(*sql, detail::parameters());
         }
-        return sql;
     }
 
-    [[nodiscard]] bool is_serializable() const noexcept {
-        return session_->options.isolation == isolation::serializable;
-    }
     [[nodiscard]] static std::int64_t stamp(wall_time at) noexcept {
         return at.time_since_epoch().count();
     }
@@ -315,6 +285,7 @@ private:
         nested_ = false;
         savepoint_ = savepoint::none;
         release_due_ = false;
+        session_->begin_due() = nullptr;
         progress_.clear();
         offsets_.clear();
         session_->added.clear();
@@ -325,7 +296,8 @@ private:
     /// another one, or somebody ended the transaction behind the store's back.
     [[nodiscard]] bool is_gone() const noexcept {
         const auto status = wire().status();
-        return wire().handle() == nullptr || status == PQTRANS_UNKNOWN || status == PQTRANS_IDLE;
+        return wire().handle() == nullptr || status == PQTRANS_UNKNOWN ||
+               (status == PQTRANS_IDLE && session_->begin_due() == nullptr);
     }
     /// Whether the server takes no further statement.
     [[nodiscard]] bool is_stopped() const noexcept {
@@ -352,9 +324,10 @@ private:
         }
     }
 
-    /// Queues the savepoints that the next statement needs.
+    /// Queues the beginning and the savepoints that the next statement needs.
     void prepare_the_way() {
         check();
+        queue_begin();
         if (release_due_) {
             wire().queue(session_->statements.keep_nested, detail::parameters());
             release_due_ = false;
@@ -365,12 +338,37 @@ private:
         }
     }
 
-    /// Runs what is queued. An error is remembered: the commit tells it, if it comes to that.
-    detail::result run() {
+    /// Runs what `queue` queues. An error is remembered: the commit tells it, if it comes to that.
+    ///
+    /// A server that went away while nobody looked is found by the first statement: then a new
+    /// connection is asked, once.
+    template <class Queue>
+    detail::result run(Queue queue) {
+        const savepoint before = savepoint_;
+        prepare_the_way();
+        queue();
+        detail::reply got = exchange();
+        auto*& begin = session_->begin_due();
+        if (begin != nullptr && got.how == detail::reply::ending::lost && got.at == 0) {
+            wire().ensure(wire().usual_deadline());
+            savepoint_ = before;
+            prepare_the_way();
+            queue();
+            got = exchange();
+        }
+        begin = nullptr;
+        return good(std::move(got));
+    }
+
+    [[nodiscard]] detail::reply exchange() {
         detail::reply got = wire().exchange(wire().usual_deadline());
         if (savepoint_ == savepoint::due && (got.is_good() || got.at > savepoint_at_)) {
             savepoint_ = savepoint::set;
         }
+        return got;
+    }
+
+    [[nodiscard]] detail::result good(detail::reply got) {
         if (got.is_good()) {
             return std::move(got.last);
         }
@@ -386,37 +384,37 @@ private:
     [[nodiscard]] detail::result ask(std::string_view sql, const Args&... args) {
         const detail::parameters values(args...);
         const std::string text(sql);
-        prepare_the_way();
-        if (auto* kept = session_->kept(sql, values.types(), sizeof...(args))) {
-            wire().queue(*kept, values);
-        } else {
-            wire().queue_once(text.c_str(), values);
-        }
-        return run();
+        auto* const kept = session_->kept(sql, values.types(), sizeof...(args));
+        return run([&] {
+            if (kept != nullptr) {
+                wire().queue(*kept, values);
+            } else {
+                wire().queue_once(text.c_str(), values);
+            }
+        });
     }
 
     /// Runs one of the library's statements.
     template <class... Args>
     detail::result use(detail::prepared& sql, const Args&... args) {
         const detail::parameters values(args...);
-        prepare_the_way();
-        wire().queue(sql, values);
-        return run();
+        return run([&] { wire().queue(sql, values); });
     }
 
     /// Looks at one of the library's tables.
     template <class... Args>
     [[nodiscard]] detail::result read(detail::prepared& sql, const Args&... args) {
-        prepare_the_way();
-        const bool hints = is_serializable();
-        if (hints) {
-            wire().queue(session_->statements.no_seqscan, detail::parameters());
-        }
-        wire().queue(sql, detail::parameters(args...));
-        if (hints) {
-            wire().queue(session_->statements.any_scan, detail::parameters());
-        }
-        return run();
+        const detail::parameters values(args...);
+        const bool hints = session_->is_serializable();
+        return run([&] {
+            if (hints) {
+                wire().queue(session_->statements.no_seqscan, detail::parameters());
+            }
+            wire().queue(sql, values);
+            if (hints) {
+                wire().queue(session_->statements.any_scan, detail::parameters());
+            }
+        });
     }
 
     void keep_gathered() {
@@ -436,11 +434,7 @@ private:
         const std::size_t keys =
             progress_.all().size() + offsets_.all().size() + added.keys.all().size();
         if (!nested_ && (keys > gathered_max || added.is_much())) {
-            prepare_the_way();
-            queue_gathered();
-            if (wire().queued() != 0) {
-                run();
-            }
+            run([&] { queue_gathered(); });
             progress_.clear();
             offsets_.clear();
             added.written();
@@ -503,14 +497,15 @@ private:
             if (nested_) {
                 keep_gathered();
             }
+            queue_begin();
             queue_gathered();
             was_sent = true;
-            wire().queue("COMMIT");
+            wire().queue(session_->statements.commit, detail::parameters());
             const std::size_t commit = wire().queued() - 1;
             // Behind the commit, not in it: a transaction that notifies holds a lock of the whole
             // database until it is durable, and all that notify would wait for each other.
             for (const auto& channel : session_->added.channels) {
-                wire().queue(session_->adding->notify, detail::parameters(channel));
+                session_->queue_call(channel);
             }
             detail::reply got = wire().exchange(wire().usual_deadline(), commit);
             return judge(got, commit);
@@ -558,7 +553,7 @@ private:
     }
 
     void undo_all() noexcept {
-        if (is_gone()) {
+        if (is_gone() || (session_->begin_due() != nullptr && wire().queued() == 0)) {
             return;
         }
         try {

@@ -58,6 +58,9 @@ struct transaction_statements {
     prepared lock_offsets;
     prepared set_offsets;
     prepared begin_committed{"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
+    prepared begin_serializable{"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"};
+    prepared begin_repeatable_read{"BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"};
+    prepared commit{"COMMIT"};
     // With few rows in a table the planner prefers to read all of it. Under serializable isolation
     // that is a read of all rows, and each write of any of them a conflict.
     prepared no_seqscan{"SET LOCAL enable_seqscan = off"};

@@ -46,6 +46,8 @@ struct wire_options {
     /// How long a statement waits for a lock.
     duration lock_timeout = std::chrono::seconds(2);
     bool prepare = true;
+    /// How long a transaction may do nothing before the server ends it; 0 leaves that to the server.
+    duration idle_timeout = duration::zero();
 };
 
 class wire {
@@ -78,8 +80,13 @@ public:
     [[nodiscard]] PGTransactionStatusType status() const noexcept {
         return conn_ == nullptr || is_dead_ ? PQTRANS_UNKNOWN : PQtransactionStatus(conn_);
     }
-    /// Which connection this is; another one after each new connection.
+    /// By which connection statements are prepared; another one after each new connection.
     [[nodiscard]] std::uint64_t life() const noexcept { return life_; }
+
+    /// Which session it is; another one after each new connection.
+    [[nodiscard]] std::uint64_t session_number() const noexcept { return session_; }
+    /// Whether what is set for the session holds for all that follows: it is nobody else's.
+    [[nodiscard]] bool keeps_settings() const noexcept { return owned_ && options_.prepare; }
 
     /// The deadline of a call for which the caller gives none. The server gives up before that.
     [[nodiscard]] steady_time usual_deadline() const {
@@ -144,7 +151,7 @@ public:
             return;
         }
         if (sql.life_ != life_) {
-            sql.name_ = "sinew_" + std::to_string(next_number());
+            sql.name_ = name_of(sql.text_);
             add(PQsendPrepare(conn_, sql.name_.c_str(), sql.text_.c_str(), values.count(),
                               values.types()),
                 sql.text_.c_str(), &sql);
@@ -267,7 +274,7 @@ private:
     }
 
     void adopt() {
-        life_ = next_number();
+        session_ = life_ = next_number();
         is_dead_ = false;
         adopted_pid_ = PQbackendPID(conn_);
     }
@@ -332,11 +339,13 @@ private:
                 throw sql_error(explain(place_of(conn_), "the server is older than PostgreSQL 12",
                                         {}, {}, "Use a newer one."));
             }
+            const bool has_idle_timeout = options_.idle_timeout > duration::zero();
             queue_once(
                 "SELECT set_config('statement_timeout', $1, false), "
-                "set_config('lock_timeout', $2, false)",
-                parameters(milliseconds(options_.call_timeout),
-                           milliseconds(options_.lock_timeout)));
+                "set_config('lock_timeout', $2, false), CASE WHEN $3 THEN "
+                "set_config('idle_in_transaction_session_timeout', $4, false) END",
+                parameters(milliseconds(options_.call_timeout), milliseconds(options_.lock_timeout),
+                           has_idle_timeout, milliseconds(options_.idle_timeout)));
             queue(
                 "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = "
                 "pg_catalog.pg_backend_pid()");
@@ -398,6 +407,12 @@ private:
                 lose("the connection is busy with something else");
             }
         }
+    }
+
+    /// A name that no other statement has, and that says what it is about: `sinew_12_COMMIT`.
+    [[nodiscard]] static std::string name_of(std::string_view sql) {
+        return "sinew_" + std::to_string(next_number()) + "_" +
+               std::string(sql.substr(0, sql.find_first_of(" (")));
     }
 
     void add(int sent, const char* text, prepared* preparing) {
@@ -544,6 +559,7 @@ private:
     int adopted_pid_ = 0;
     int dead_pid_ = -1;
     std::uint64_t life_ = 0;
+    std::uint64_t session_ = 0;
     std::optional<session_id> self_;
     std::optional<session_id> former_;
     std::string last_place_ = "no server";
