@@ -8,7 +8,8 @@
 #   - all includes are with angle brackets, our own as <sinew/...>, and of headers that exist;
 #   - core includes nothing of ours but core; consume, publish and process include core and
 #     themselves; views include these four and themselves; an adapter includes core and its own
-#     family (adapters/sqlite*); sinew.hpp includes everything but adapters and testing;
+#     family (adapters/sqlite*); process.hpp is all of process; sinew.hpp includes everything but
+#     adapters and testing;
 #   - range-v3 only in views, fmt only in format.hpp, a client library only in its adapter.
 set -euo pipefail
 shopt -s globstar nullglob
@@ -37,6 +38,7 @@ allowed_for() {
             echo "^(core/|adapters/$family([./_]))"
             ;;
         testing/*) echo '.' ;;
+        process.hpp) echo '^(core|process)/' ;;
         sinew.hpp) echo '^(core|consume|publish|process|views)/' ;;
         *) echo '^core/' ;;
     esac
