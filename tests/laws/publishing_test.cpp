@@ -27,3 +27,8 @@ TEST_CASE("laws: events without a key keep what they bring and wait for nothing"
     sinew::laws::prove("without_keys", sinew::laws::without_keys);
     sinew::laws::try_at_random(sinew::laws::without_keys);
 }
+
+TEST_CASE("laws: a relay is woken by what a handler adds as an effect of its event") {
+    sinew::laws::prove("woken_by_a_handler", sinew::laws::woken_by_a_handler);
+    sinew::laws::try_at_random(sinew::laws::woken_by_a_handler);
+}

@@ -21,3 +21,8 @@ TEST_CASE("laws: batches of which a part is refused, or there") {
     sinew::laws::prove("batches", sinew::laws::batches);
     sinew::laws::try_at_random(sinew::laws::batches);
 }
+
+TEST_CASE("laws: a topic that throws, or answers too little of a batch, loses nothing") {
+    sinew::laws::prove("broken_topic", sinew::laws::broken_topic);
+    sinew::laws::try_at_random(sinew::laws::broken_topic);
+}

@@ -4,6 +4,7 @@
 /// The conformance suites: each looks at every claim of one port, and answers with a table.
 
 #include <sinew/testing/conformance/attempts.hpp>
+#include <sinew/testing/conformance/batch_sink.hpp>
 #include <sinew/testing/conformance/claims.hpp>
 #include <sinew/testing/conformance/dead_letters.hpp>
 #include <sinew/testing/conformance/environment.hpp>

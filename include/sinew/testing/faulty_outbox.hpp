@@ -7,7 +7,7 @@
 /// | --- | --- |
 /// | `add` in a transaction | refused; no room, if it is the first write there |
 /// | `claim` that shows something | refused, delayed, zombie |
-/// | the three writes | refused, unknown (done or not), crash before or after, delayed, zombie |
+/// | the three writes, `mark_published` of several shards too | refused, unknown (done or not), crash before or after, delayed, zombie |
 /// | `take` | refused, done without an answer, crash after, zombie |
 /// | `renew` | refused, unknown (done or not), delayed, zombie |
 /// | `release` | refused, unknown (done or not), crash after |
@@ -17,6 +17,9 @@
 /// A relay looks, renews and purges again and again. It is asked about `holder`, `renew`, `purge` and
 /// `lag` only if something happened in the world since the last such call, and about `claim` only if
 /// there is something to be seen: else there would be more choices and no more histories.
+///
+/// Each call that has a deadline takes as long as was said when this was made, and is in effect at the
+/// end of that time. One that has less time is given up when its time is over, and was not done.
 ///
 /// **Not covered, on purpose.** A crash at a `claim`, which changes nothing: it is the crash at the
 /// call after it. What people do (`parked`, `unpark`, `discard`) is called on the outbox itself. An
@@ -69,8 +72,8 @@ template <outbox_queue Inner>
 class faulty_outbox {
 public:
     /// `inner` is a handle, and is moved in. The witness outlives it.
-    faulty_outbox(process& owner, Inner inner, outbox_witness& witness)
-        : owner_(&owner), inner_(std::move(inner)), witness_(&witness) {}
+    faulty_outbox(process& owner, Inner inner, outbox_witness& witness, duration takes = {})
+        : owner_(&owner), inner_(std::move(inner)), witness_(&witness), takes_(takes) {}
 
     template <store Store>
     [[nodiscard]] bool shares(const faulty_store<Store>& other) const {
@@ -91,8 +94,10 @@ public:
 
     [[nodiscard]] shard_lease holder(shard_id shard, steady_time until) {
         witness_->asks("outbox holder", until);
-        return owner_->call("outbox holder", if_stirred(seen_.holder, {fault::refused}),
-                            [&] { return inner_.holder(shard, until); });
+        return owner_->call("outbox holder", if_stirred(seen_.holder, {fault::refused}), [&] {
+            take_time(until);
+            return inner_.holder(shard, until);
+        });
     }
 
     [[nodiscard]] std::optional<shard_lease> take(const shard_lease& seen, std::string_view owner,
@@ -102,6 +107,7 @@ public:
         constexpr fault_set ends = {fault::refused, fault::reply_lost, fault::crash_after,
                                     fault::zombie};
         auto taken = owner_->call("outbox take", ends, [&] {
+            take_time(until);
             auto lease = inner_.take(seen, owner, until);
             if (lease) {
                 owner_->home().stir();
@@ -122,7 +128,7 @@ public:
         const auto ends =
             if_stirred(seen_.renew, {fault::refused, fault::request_lost, fault::reply_lost,
                                      fault::delayed, fault::zombie});
-        const auto how = under(lease, "outbox renew", ends, [&] {
+        const auto how = under(lease, "outbox renew", ends, until, [&] {
             const auto done = inner_.renew(lease, until);
             if (done == fenced_result::done) {
                 witness_->renewed(lease);
@@ -138,17 +144,18 @@ public:
     fenced_result release(const shard_lease& lease, steady_time until) {
         witness_->asks("outbox release", until);
         witness_->holds_no_more(lease);
-        return under(
-            lease, "outbox release",
-            {fault::refused, fault::request_lost, fault::reply_lost, fault::crash_after}, [&] {
-                const auto how = inner_.release(lease, until);
-                owner_->note("releases shard", lease.shard, "epoch", lease.epoch, to_string(how));
-                if (how == fenced_result::done) {
-                    owner_->home().stir();
-                    witness_->released(lease);
-                }
-                return how;
-            });
+        return under(lease, "outbox release",
+                     {fault::refused, fault::request_lost, fault::reply_lost, fault::crash_after},
+                     until, [&] {
+                         const auto how = inner_.release(lease, until);
+                         owner_->note("releases shard", lease.shard, "epoch", lease.epoch,
+                                      to_string(how));
+                         if (how == fenced_result::done) {
+                             owner_->home().stir();
+                             witness_->released(lease);
+                         }
+                         return how;
+                     });
     }
 
     [[nodiscard]] std::optional<std::vector<outbox_entry>> claim(const shard_lease& lease,
@@ -156,26 +163,72 @@ public:
                                                                  steady_time until) {
         owner_->must_live();
         witness_->asks("outbox claim", until);
+        take_time(until);
         auto shown = inner_.claim(lease, now, limits, until);
         const bool any = shown && !shown->empty();
         owner_->call("outbox claim",
                      any ? fault_set{fault::refused, fault::delayed, fault::zombie} : fault_set{},
                      [] {});
-        if (shown) {
-            for (const auto& one : *shown) {
-                owner_->note("claims", one.what.id);
-            }
-            witness_->claimed(lease, limits, *shown);
-        } else {
-            witness_->holds_no_more(lease);
+        see(lease, limits, shown);
+        return shown;
+    }
+
+    /// As `multi_shard_outbox` says, if the outbox does.
+    [[nodiscard]] std::vector<std::optional<std::vector<outbox_entry>>> claim(
+        std::span<const shard_lease> leases, wall_time now, claim_limits limits, steady_time until)
+        requires multi_shard_outbox<Inner>
+    {
+        owner_->must_live();
+        witness_->asks("outbox claim", until);
+        take_time(until);
+        auto shown = inner_.claim(leases, now, limits, until);
+        bool any = false;
+        for (const auto& one : shown) {
+            any = any || (one && !one->empty());
+        }
+        owner_->call("outbox claim",
+                     any ? fault_set{fault::refused, fault::delayed, fault::zombie} : fault_set{},
+                     [] {});
+        for (std::size_t i = 0; i < shown.size(); ++i) {
+            see(leases[i], limits, shown[i]);
+            limits.entries -= shown[i] ? shown[i]->size() : 0;
         }
         return shown;
+    }
+
+    /// As `multi_shard_outbox` says, if the outbox does.
+    std::vector<fenced_result> mark_published(std::span<const shard_marks> marks, wall_time now,
+                                              steady_time until)
+        requires multi_shard_outbox<Inner>
+    {
+        witness_->asks("outbox mark", until);
+        const auto apply = [&] {
+            take_time(until);
+            auto how = inner_.mark_published(marks, now, until);
+            for (std::size_t i = 0; i < how.size(); ++i) {
+                owner_->note("marks", marks[i].numbers.size(), "entries:", to_string(how[i]));
+                if (how[i] == fenced_result::done) {
+                    owner_->home().stir();
+                    witness_->marked(marks[i].lease, marks[i].numbers);
+                }
+            }
+            return how;
+        };
+        auto how = owner_->call("outbox mark", write_ends, apply, [&] {
+            return std::vector<fenced_result>(marks.size(), fenced_result::unknown);
+        });
+        for (std::size_t i = 0; i < how.size(); ++i) {
+            if (how[i] == fenced_result::stale) {
+                witness_->holds_no_more(marks[i].lease);
+            }
+        }
+        return how;
     }
 
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until) {
         witness_->asks("outbox mark", until);
-        return under(lease, "outbox mark", write_ends, [&] {
+        return under(lease, "outbox mark", write_ends, until, [&] {
             const auto how = inner_.mark_published(lease, numbers, now, until);
             owner_->note("marks", numbers.size(), "entries:", to_string(how));
             if (how == fenced_result::done) {
@@ -189,7 +242,7 @@ public:
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
                           duration delay, steady_time until) {
         witness_->asks("outbox put off", until);
-        return under(lease, "outbox put off", write_ends, [&] {
+        return under(lease, "outbox put off", write_ends, until, [&] {
             const auto how = inner_.put_off(lease, number, note, delay, until);
             owner_->note("puts off number", number, "for", delay.count() / 1'000'000,
                          "ms:", to_string(how));
@@ -201,7 +254,7 @@ public:
     fenced_result park(const shard_lease& lease, std::int64_t number, const failure_note& note,
                        following what_follows, steady_time until) {
         witness_->asks("outbox park", until);
-        return under(lease, "outbox park", write_ends, [&] {
+        return under(lease, "outbox park", write_ends, until, [&] {
             const auto how = inner_.park(lease, number, note, what_follows, until);
             owner_->note("parks number", number, "behind it:", to_string(what_follows),
                          to_string(how));
@@ -215,8 +268,10 @@ public:
 
     [[nodiscard]] outbox_lag lag(steady_time until) {
         witness_->asks("outbox lag", until);
-        return owner_->call("outbox lag", if_stirred(seen_.lag, {fault::refused}),
-                            [&] { return inner_.lag(until); });
+        return owner_->call("outbox lag", if_stirred(seen_.lag, {fault::refused}), [&] {
+            take_time(until);
+            return inner_.lag(until);
+        });
     }
 
     std::size_t purge(wall_time older_than, std::size_t limit, steady_time until) {
@@ -224,6 +279,7 @@ public:
         const auto ends =
             if_stirred(seen_.purge, {fault::refused, fault::reply_lost, fault::crash_after});
         return owner_->call("outbox purge", ends, [&] {
+            take_time(until);
             witness_->purges(older_than, limit);
             const auto gone = inner_.purge(older_than, limit, until);
             if (gone != 0) {
@@ -251,21 +307,44 @@ private:
                                                                                      : fault_set{};
     }
 
+    /// A process learns what a claim of one shard brought.
+    void see(const shard_lease& lease, claim_limits limits,
+             const std::optional<std::vector<outbox_entry>>& shown) const {
+        if (!shown) {
+            witness_->holds_no_more(lease);
+            return;
+        }
+        for (const auto& one : *shown) {
+            owner_->note("claims", one.what.id);
+        }
+        witness_->claimed(lease, limits, *shown);
+    }
+
     /// A write under a lease. Whoever is told that it is stale knows that the lease has ended.
     template <class Apply>
     fenced_result under(const shard_lease& lease, std::string_view label, fault_set ends,
-                        Apply apply) {
-        const auto how =
-            owner_->call(label, ends, std::move(apply), [] { return fenced_result::unknown; });
+                        steady_time until, Apply apply) {
+        const auto in_time = [&] {
+            take_time(until);
+            return apply();
+        };
+        const auto how = owner_->call(label, ends, in_time, [] { return fenced_result::unknown; });
         if (how == fenced_result::stale) {
             witness_->holds_no_more(lease);
         }
         return how;
     }
 
+    void take_time(steady_time until) const {
+        if (takes_ != duration::zero() && !owner_->home().pass_until(takes_, until)) {
+            throw unavailable_error("timed_out", "the outbox was too slow");
+        }
+    }
+
     process* owner_;
     Inner inner_;
     outbox_witness* witness_;
+    duration takes_;
     last_seen seen_{};
 };
 

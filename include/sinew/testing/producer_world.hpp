@@ -30,16 +30,17 @@
 #include <sinew/adapters/memory/outbox.hpp>
 #include <sinew/adapters/memory/store.hpp>
 #include <sinew/core/event.hpp>
+#include <sinew/core/random.hpp>
 #include <sinew/core/run.hpp>
 #include <sinew/core/time.hpp>
-#include <sinew/testing/faulty_outbox.hpp>
-#include <sinew/testing/faulty_sink.hpp>
-#include <sinew/testing/faulty_store.hpp>
+#include <sinew/testing/producer_ports.hpp>
+#include <sinew/testing/publishing_judge.hpp>
 #include <sinew/testing/publishing_laws.hpp>
 #include <sinew/testing/relay_watch.hpp>
 #include <sinew/testing/scripted_topic.hpp>
 #include <sinew/testing/trial.hpp>
 #include <sinew/testing/world.hpp>
+#include <sinew/testing/world_clock.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,9 @@ namespace sinew::testing {
 struct producer_world_options {
     world_options world{};
     outbox_options outbox{.shards = 1};
+    /// How long each call of a relay to the outbox takes, and each to the topic.
+    duration outbox_takes{};
+    duration topic_takes{};
     /// For how long nothing may have happened that could excuse an event's being late.
     duration patience = std::chrono::seconds(20);
     /// How long the world goes on after everything has settled, for what might still go wrong.
@@ -70,87 +74,9 @@ struct producer_world_options {
 struct business {
     std::string name;
     std::vector<event> adds{};
-    bool gives_up = false;  ///< it is rolled back, for a reason of its own
-    duration takes{};       ///< from what it writes to its commit
-};
-
-class producer_world;
-
-/// What a writer is made of, in one life of its process.
-class writer_ports {
-public:
-    using store_type = faulty_store<memory::store>;
-    using transaction = store_type::transaction_type;
-    using outbox_type = faulty_outbox<memory::outbox>;
-
-    writer_ports(process& owner, producer_world& world);
-
-    process& self;
-    producer_world& home;
-    relay_watch watch;
-    memory::store connection;
-    store_type store;
-    outbox_type box;
-};
-
-/// The topic as a relay reaches it, one event at a time.
-class relayed_topic {
-public:
-    using topic = scripted_topic<memory::producer>;
-
-    relayed_topic(process& owner, topic& to, relay_watch& watch) : watch_(&watch), to_(owner, to) {}
-
-    publish_result publish(const event_view& e, steady_time until) {
-        watch_->publishes(e, until);
-        auto how = to_.publish(e, until);
-        if (how.is_accepted()) {
-            watch_->accepted(e);
-        }
-        return how;
-    }
-
-protected:
-    relay_watch* watch_;
-    faulty_sink<topic> to_;
-};
-
-/// The topic as a relay reaches it, in batches.
-class relayed_batches : public relayed_topic {
-public:
-    using relayed_topic::relayed_topic;
-
-    std::vector<publish_result> publish_batch(std::span<const event_view> events,
-                                              steady_time until) {
-        for (const auto& e : events) {
-            watch_->publishes(e, until);
-        }
-        auto answers = to_.publish_batch(events, until);
-        for (std::size_t i = 0; i < events.size(); ++i) {
-            if (answers[i].is_accepted()) {
-                watch_->accepted(events[i]);
-            }
-        }
-        return answers;
-    }
-};
-
-/// What a relay is made of, in one life of its process.
-class relay_ports {
-public:
-    using outbox_type = faulty_outbox<memory::outbox>;
-
-    relay_ports(process& owner, producer_world& world);
-
-    process& self;
-    producer_world& home;
-    relay_watch watch;
-    relayed_topic topic;
-    relayed_batches batches;
-
-    /// A handle on the outbox.
-    [[nodiscard]] outbox_type box();
-    /// What the relay has to keep to.
-    void keeps_to(const relay_bounds& bounds) { watch.bounds = bounds; }
+    bool gives_up = false;         ///< it is rolled back, for a reason of its own
+    duration takes{};              ///< from what it writes to its commit
+    std::optional<event> cause{};  ///< the event that is being handled, if there is one
 };
 
 /// The world.
@@ -164,13 +90,12 @@ public:
           world_(run, options.world),
           topic_(world_, log_.producer("orders"), [this](const event_view& e) { take_in(e); }),
           on_effect_([this](const effect& e) { effects_.push_back(e.id); }),
-          quiet_since_(world_.now().steady) {
+          apart_(world_, options.patience) {
         ledger_.shards = options.outbox.shards;
-        clock_of() = &world_;
+        topic_.take_time(options.topic_takes);
     }
     producer_world(const producer_world&) = delete;
     producer_world& operator=(const producer_world&) = delete;
-    ~producer_world() { clock_of() = nullptr; }
 
     [[nodiscard]] world& time() noexcept { return world_; }
     [[nodiscard]] findings& found() noexcept { return world_.run().found; }
@@ -179,13 +104,8 @@ public:
     /// The outbox, without faults: what people do with it.
     [[nodiscard]] memory::outbox& desk() noexcept { return box_; }
 
-    /// An event of that key. Its id is also its data, so that ids have to be unique.
     [[nodiscard]] static event make_event(std::string_view key, std::string_view id) {
-        return {.id = std::string(id),
-                .source = "/s",
-                .type = "t",
-                .data = std::string(id),
-                .partitionkey = std::string(key)};
+        return make_keyed_event(key, id);
     }
 
     /// Says what an event has to come to, where it is not to be published.
@@ -270,12 +190,6 @@ private:
     template <class Make, class Also>
     class relayer;
 
-    /// The world whose time a relay's stopwatch tells: there is one at a time on a thread.
-    static const world*& clock_of() {
-        static thread_local const world* now = nullptr;
-        return now;
-    }
-
     template <class F>
     void decide(const std::string& id, F f) {
         for (const auto& one : box_.parked(INT64_MIN, SIZE_MAX)) {
@@ -297,46 +211,20 @@ private:
         is_quiet_no_more();
     }
 
-    void is_quiet_no_more() { quiet_since_ = world_.now().steady; }
-
-    /// In quiet times nothing waits but what has to: for people, for its turn behind its key's
-    /// failing event, or for a topic that is down.
-    void check_keys_apart() {
-        std::uint64_t faults = 0;
-        for (const auto times : found().happened) {
-            faults += times;
-        }
-        const auto now = world_.now().steady;
-        const bool nobody_looked = now > later(std::exchange(looked_, now), options_.patience / 4);
-        if (std::exchange(faults_seen_, faults) != faults || nobody_looked || topic_.is_down()) {
-            is_quiet_no_more();
-        }
-        if (complained_ || world_.now().steady < later(quiet_since_, options_.patience)) {
-            return;
-        }
-        const auto& all = ledger_.facts.committed;
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            complained_ = complained_ || !(all[i].arrived || is_held_back(i));
-            found().check(law::keys_apart, !complained_, [&] {
-                return all[i].what.id + " of key " + all[i].what.partitionkey +
-                       " waits, and no event of its key failed";
-            });
-            if (complained_) {
-                return;
-            }
+    void ring() {
+        for (auto* one : relays_) {
+            one->ring();
         }
     }
-    /// Whether the event, or one of its key before it, was expected to fail.
-    [[nodiscard]] bool is_held_back(std::size_t which) const {
-        const auto& all = ledger_.facts.committed;
-        const auto& key = all[which].what.partitionkey;
-        for (std::size_t i = 0; i <= which; ++i) {
-            if ((i == which || (!key.empty() && all[i].what.partitionkey == key)) &&
-                (all[i].expected != outbox_fate::published || topic_.refuses(all[i].what.id))) {
-                return true;
-            }
+
+    void is_quiet_no_more() { apart_.disturb(world_); }
+
+    void check_keys_apart() {
+        const auto now = world_.now().steady;
+        if (now > later(std::exchange(looked_, now), options_.patience / 4)) {
+            is_quiet_no_more();  // nobody looked
         }
-        return false;
+        apart_.look(world_, ledger_.facts, topic_);
     }
 
     [[nodiscard]] bool has_settled() {
@@ -352,19 +240,8 @@ private:
             facts.parked.push_back(one.what.id);
             world_.note("end", one.what.id, "is parked");
         }
-        check_published_in_order(found(), facts);
-        if (settled) {
-            check_all_published(found(), facts);
-        }
-        check_given_up(found(), facts);
         check_effects();
-        found().check(law::no_escape, world_.escaped() == 0, "a step threw");
-        if (settled) {
-            check_published_as_without_faults(found(), facts);
-        }
-        for (const auto& one : facts.arrived) {
-            world_.note("end", "the topic has", facts.committed[one.which].what.id);
-        }
+        judge_published(world_, facts, settled);
     }
     /// The writers' own effects: each once.
     void check_effects() {
@@ -382,17 +259,18 @@ private:
     memory::outbox box_;
     relay_ledger ledger_;
     world world_;
+    world_stopwatch stopwatch_{world_};
     topic_type topic_;
     effect_hook on_effect_;
     std::vector<std::string> effects_;
+    std::vector<relay_ports*> relays_;  ///< those that live
+    std::uint64_t events_made_ = 1;
     std::function<bool()> also_settled_;
     std::size_t planned_ = 0;
-    steady_time quiet_since_;
+    keys_apart_watch apart_;
     steady_time looked_{};  ///< when a relay made a step
-    std::uint64_t faults_seen_ = 0;
     std::uint64_t settled_seen_ = UINT64_MAX;
     bool rests_ = false;
-    bool complained_ = false;  ///< once is enough
 };
 
 inline writer_ports::writer_ports(process& owner, producer_world& world)
@@ -401,16 +279,27 @@ inline writer_ports::writer_ports(process& owner, producer_world& world)
       watch(owner, world.ledger_),
       connection(world.data_),
       store(owner, connection, &world.on_effect_),
-      box(owner, world.box_, watch) {}
+      emit({owner, world.box_, watch}, {&world.world_}, splitmix64(world.events_made_++)) {}
 
 inline relay_ports::relay_ports(process& owner, producer_world& world)
     : self(owner),
       home(world),
       watch(owner, world.ledger_),
       topic(owner, world.topic_, watch),
-      batches(owner, world.topic_, watch) {}
+      batches(owner, world.topic_, watch) {
+    world.relays_.push_back(this);
+}
+inline relay_ports::~relay_ports() { std::erase(home.relays_, this); }
 
-inline relay_ports::outbox_type relay_ports::box() { return {self, home.box_, watch}; }
+inline world& relay_ports::home_of_time() const { return home.world_; }
+
+inline relay_ports::outbox_type relay_ports::box() {
+    return {self, home.box_, watch, home.options_.outbox_takes};
+}
+inline waking_handle relay_ports::waking_box() {
+    wakes_ = true;
+    return {box(), rung_};
+}
 
 /// Does its list, one after the other.
 class producer_world::writer : public process_body {
@@ -435,6 +324,7 @@ public:
             const auto how = end();
             home.is_quiet_no_more();
             if (how == commit_result::committed) {
+                home.ring();
                 ++next_;
                 return now.steady;
             }
@@ -458,7 +348,11 @@ private:
         open_->inner().put("done", what.name, "");
         open_->effect("done", what.name);
         for (const auto& e : what.adds) {
-            ports_.box.add(*open_, e.view(), ports_.home.world_.now().wall);
+            if (what.cause) {
+                ports_.emit.add(*open_, e, what.cause->view());
+            } else {
+                ports_.emit.add(*open_, e);
+            }
         }
         return true;
     }
@@ -499,7 +393,7 @@ public:
     relayer(process& self, producer_world& home, Make& make, Also& also, relay_end end)
         : ports_(self, home), also_(also), one_(make(ports_)), end_(end) {
         if constexpr (requires { one_.measure_with(nullptr); }) {
-            one_.measure_with([] { return clock_of()->now().steady; });
+            one_.measure_with(&world_stopwatch::read);
         }
     }
 
@@ -513,7 +407,14 @@ public:
         if (now.steady >= end_.at) {
             return shut_down(now);
         }
-        one_.step(now);
+        if constexpr (requires { one_.step(now, never); }) {
+            // A relay waits only for as long as nothing else can happen.
+            constexpr duration moment_of_waiting(1);
+            one_.step(now, ports_.wakes() ? later(home.world_.now().steady, moment_of_waiting)
+                                          : steady_time::min());
+        } else {
+            one_.step(now);
+        }
         also_(ports_, one_, now);
         home.check_keys_apart();
         const auto next = one_.next_deadline();

@@ -96,7 +96,7 @@ public:
         const bool is_free =
             seen.owner.empty() || seen.owner == lease.owner || before.good_until <= now();
         // Who holds nothing may take one from who has several, to be seen by the others.
-        const bool may = is_free || (held_by(lease.owner) == 0 && held_by(seen.owner) > 1);
+        const bool may = is_free || (holds_nothing() && held_by(seen.owner) > 1);
         found().check(law::fences, may, [&] {
             return lease.owner + " takes shard " + std::to_string(lease.shard) + " while " +
                    seen.owner + " holds it";
@@ -160,6 +160,9 @@ public:
         found().check(law::fences, now() < one.good_until, [&] {
             return std::string(e.id) + " is published without a lease on its shard";
         });
+        found().check(law::fences, until <= one.good_until, [&] {
+            return std::string(e.id) + " may be published after the lease on its shard is over";
+        });
         const bool again =
             std::find(one.accepted.begin(), one.accepted.end(), e.id) != one.accepted.end();
         found().check(law::not_again, !again, [&] {
@@ -178,6 +181,11 @@ private:
         std::vector<std::string> accepted{};
     };
 
+    /// As far as this life of it knows: one before it may have had the same name.
+    [[nodiscard]] bool holds_nothing() const {
+        return std::all_of(held_.begin(), held_.end(),
+                           [](const held_shard& one) { return one.epoch == 0; });
+    }
     /// How many shards are somebody's, as far as the others can see: a time that is over shows only to
     /// who has watched it.
     [[nodiscard]] std::size_t held_by(std::string_view owner) const {
@@ -195,6 +203,9 @@ private:
         found().check(law::waits_end, until <= later(now(), at_most), [&] {
             return std::string(call) + " may wait for longer than " +
                    std::to_string(at_most.count() / 1'000'000) + " ms";
+        });
+        found().check(law::waits_end, until > now(), [&] {
+            return std::string(call) + " is asked though its time is over already";
         });
     }
 

@@ -28,10 +28,12 @@
 #include <sinew/publish/spooled.hpp>
 #include <sinew/testing/faulty_sink.hpp>
 #include <sinew/testing/faulty_spool.hpp>
+#include <sinew/testing/publishing_judge.hpp>
 #include <sinew/testing/publishing_laws.hpp>
 #include <sinew/testing/scripted_topic.hpp>
 #include <sinew/testing/trial.hpp>
 #include <sinew/testing/world.hpp>
+#include <sinew/testing/world_clock.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -79,14 +81,11 @@ public:
                  [this](const event_view& e) {
                      world_.note("topic", "gets", e.id, "of", e.partitionkey);
                      arrive(found(), facts_, e);
-                     quiet_since_ = world_.now().steady;
+                     apart_.disturb(world_);
                  }),
-          quiet_since_(world_.now().steady) {
-        clock_of() = &world_;
-    }
+          apart_(world_, options.patience) {}
     spool_world(const spool_world&) = delete;
     spool_world& operator=(const spool_world&) = delete;
-    ~spool_world() { clock_of() = nullptr; }
 
     [[nodiscard]] world& time() noexcept { return world_; }
     [[nodiscard]] findings& found() noexcept { return world_.run().found; }
@@ -95,11 +94,7 @@ public:
     [[nodiscard]] const spool_tally& tally() const noexcept { return tally_; }
 
     [[nodiscard]] static event make_event(std::string_view key, std::string_view id) {
-        return {.id = std::string(id),
-                .source = "/s",
-                .type = "t",
-                .data = std::string(id),
-                .partitionkey = std::string(key)};
+        return make_keyed_event(key, id);
     }
 
     /// The service publishes that event, after those before it were accepted.
@@ -131,18 +126,6 @@ public:
     }
 
 private:
-    /// The clock of `spooled`.
-    struct virtual_clock {
-        const world* home;
-        [[nodiscard]] moment now() const noexcept { return home->now(); }
-    };
-
-    /// The world whose time a stopwatch tells: there is one at a time on a thread.
-    static const world*& clock_of() {
-        static thread_local const world* now = nullptr;
-        return now;
-    }
-
     class service : public process_body {
     public:
         using spool_type = faulty_spool<memory::spool>;
@@ -159,7 +142,7 @@ private:
               out_(sink_, spool_, spools, {}, {&home.world_}),
               drain_(spool_, sink_, drains) {
             home.kept_ = &kept_;
-            drain_.measure_with([] { return clock_of()->now().steady; });
+            drain_.measure_with(&world_stopwatch::read);
         }
         ~service() override { home_.kept_ = nullptr; }
 
@@ -213,7 +196,7 @@ private:
             home_.tally_.most = std::max(home_.tally_.most, size.entries());
             home_.tally_.drained += drain_.counts().drained - drained_;
             drained_ = drain_.counts().drained;
-            home_.check_keys_apart();
+            home_.apart_.look(home_.world_, home_.facts_, home_.topic_);
         }
 
         [[nodiscard]] spool_hooks hooks() {
@@ -253,7 +236,7 @@ private:
         memory::spool kept_;
         spool_type spool_;
         sink_type sink_;
-        spooled<sink_type, spool_type, null_spool_observer, virtual_clock> out_;
+        spooled<sink_type, spool_type, null_spool_observer, world_clock> out_;
         drainer<spool_type, sink_type> drain_;
         steady_time due_{};
         std::uint64_t drained_ = 0;
@@ -263,7 +246,7 @@ private:
     void offer(const event& e) {
         if (facts_.index_of(e.id) == facts_.committed.size()) {
             facts_.committed.push_back({e, facts_.expected_of(e.id)});
-            quiet_since_ = world_.now().steady;
+            apart_.disturb(world_);
         }
     }
 
@@ -299,7 +282,7 @@ private:
                         kept_->discard(one.number, one.version);
                     }
                     world_.stir();
-                    quiet_since_ = world_.now().steady;
+                    apart_.disturb(world_);
                     return;
                 }
             }
@@ -308,39 +291,6 @@ private:
         if (std::find(refused_.begin(), refused_.end(), id) == refused_.end()) {
             world_.at(std::chrono::seconds(10), [this, id, again] { decide(id, again); });
         }
-    }
-
-    /// In quiet times nothing waits but what has to.
-    void check_keys_apart() {
-        std::uint64_t faults = 0;
-        for (const auto times : found().happened) {
-            faults += times;
-        }
-        if (std::exchange(faults_seen_, faults) != faults || topic_.is_down()) {
-            quiet_since_ = world_.now().steady;
-        }
-        if (complained_ || world_.now().steady < later(quiet_since_, options_.patience)) {
-            return;
-        }
-        for (const auto& one : facts_.committed) {
-            complained_ = complained_ || !(one.arrived || is_held_back(one.what));
-            found().check(law::keys_apart, !complained_, [&] {
-                return one.what.id + " of key " + one.what.partitionkey +
-                       " waits, and no event of its key failed";
-            });
-            if (complained_) {
-                return;
-            }
-        }
-    }
-    [[nodiscard]] bool is_held_back(const event& e) const {
-        for (const auto& one : facts_.committed) {
-            if (one.what.partitionkey == e.partitionkey &&
-                (one.expected != outbox_fate::published || topic_.refuses(one.what.id))) {
-                return true;
-            }
-        }
-        return false;
     }
 
     [[nodiscard]] bool has_settled() const {
@@ -355,18 +305,7 @@ private:
                 world_.note("end", one.what.id, "is parked");
             }
         }
-        check_published_in_order(found(), facts_);
-        if (settled) {
-            check_all_published(found(), facts_);
-        }
-        check_given_up(found(), facts_);
-        found().check(law::no_escape, world_.escaped() == 0, "a step threw");
-        if (settled) {
-            check_published_as_without_faults(found(), facts_);
-        }
-        for (const auto& one : facts_.arrived) {
-            world_.note("end", "the topic has", facts_.committed[one.which].what.id);
-        }
+        judge_published(world_, facts_, settled);
     }
 
     spool_world_options options_;
@@ -379,11 +318,10 @@ private:
     std::vector<std::pair<std::int64_t, std::string>> numbers_;
     spool_tally tally_;
     memory::spool* kept_ = nullptr;  ///< of the life that has it open
-    std::uint64_t faults_seen_ = 0;
-    bool complained_ = false;  ///< once is enough
     world world_;
+    world_stopwatch stopwatch_{world_};
     topic_type topic_;
-    steady_time quiet_since_;
+    keys_apart_watch apart_;
 };
 
 }  // namespace sinew::testing

@@ -109,6 +109,16 @@ public:
 
     /// Time passes.
     void pass(duration span) { set_time(now_.steady + span); }
+    /// Time passes, up to a time. Answers whether that was the whole span.
+    bool pass_until(duration span, steady_time until) {
+        const steady_time end = later(now_.steady, span);
+        set_time(end < until ? end : until);
+        return end <= until;
+    }
+    /// A process that waits has something to do now.
+    void wake(process& one) noexcept {
+        one.wake_ = one.wake_ < now_.steady ? one.wake_ : now_.steady;
+    }
     /// The system clock is set; the steady one does not notice.
     void jump_clock(duration by) {
         now_.wall += std::chrono::duration_cast<std::chrono::microseconds>(by);

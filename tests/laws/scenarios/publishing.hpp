@@ -47,6 +47,8 @@ inline void purged_while_running(trial& t) {
     w.relay("relay", one_by_one(options), watch(most));
     w.run();
     w.found().sometimes("what was published is purged", most.purged >= 3);
+    w.found().sometimes("a purge failed, and was made again",
+                        most.purges_failed != 0 && most.purged >= 3);
 }
 
 /// Events without a key, in batches of a few bytes.
@@ -65,11 +67,40 @@ inline void without_keys(trial& t) {
                         place_of(w, "n2") < place_of(w, "n1"));
 }
 
+/// A relay that seldom looks is woken when something was added, by a handler whose events continue
+/// the conversation of the event that it handles.
+inline void woken_by_a_handler(trial& t) {
+    producer_world w(t);
+    auto options = relaying("relay");
+    options.poll_interval = 10s;
+    const auto began = w.time().now().steady;
+    event cause = order("x", "cause");
+    cause.correlationid = "talk";
+    w.write("handler",
+            {{.name = "1", .adds = {order("a", "a1")}, .cause = cause},
+             {.name = "2", .adds = {order("a", "a2"), order("b", "b1")}}},
+            2s);
+    w.relay("relay", [options](relay_ports& p) {
+        p.keeps_to(relay_bounds::of(options));
+        return relay(p.waking_box(), p.topic, options);
+    });
+    w.run();
+    for (const auto& one : w.facts().committed) {
+        const bool caused = one.what.id == "a1";
+        w.found().check(law::as_without_faults,
+                        one.what.correlationid == (caused ? "talk" : "") &&
+                            one.what.causationid == (caused ? "cause" : "") &&
+                            !one.what.time.empty(),
+                        "an event does not say when it was made, or why");
+    }
+    w.found().sometimes("a relay that seldom looks was woken",
+                        w.time().now().steady < later(began, 25s));
+}
+
 inline constexpr named_scenario publishing_scenarios[] = {
-    {"two_writers_of_one_key", two_writers_of_one_key},
-    {"later_number_first", later_number_first},
-    {"purged_while_running", purged_while_running},
-    {"without_keys", without_keys},
+    {"two_writers_of_one_key", two_writers_of_one_key}, {"later_number_first", later_number_first},
+    {"purged_while_running", purged_while_running},     {"without_keys", without_keys},
+    {"woken_by_a_handler", woken_by_a_handler},
 };
 
 }  // namespace sinew::laws

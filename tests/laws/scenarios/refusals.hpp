@@ -65,11 +65,25 @@ inline void batches(trial& t) {
         w.found().happened[static_cast<std::size_t>(fault::partial)] != 0 && !was_repeated(w));
 }
 
+/// A topic that breaks its contract: it answers too little of a batch, and throws.
+inline void broken_topic(trial& t) {
+    producer_world w(t);
+    w.topic().break_at("a2", topic_mistake::answers_short);
+    w.topic().break_at("b2", topic_mistake::throws);
+    w.write("shop",
+            {{.name = "1",
+              .adds = {order("a", "a1"), order("a", "a2"), order("b", "b1"), order("b", "b2")}}});
+    w.relay("relay", in_batches(relaying("relay")));
+    w.run();
+    w.found().sometimes("a topic broke its contract twice", w.topic().mistakes() == 2);
+}
+
 inline constexpr named_scenario refusals_scenarios[] = {
     {"refused_for_a_while", refused_for_a_while},
     {"attempts_used_up_in_outbox", attempts_used_up_in_outbox},
     {"topic_down", topic_down},
     {"batches", batches},
+    {"broken_topic", broken_topic},
 };
 
 }  // namespace sinew::laws

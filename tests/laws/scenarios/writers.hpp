@@ -21,6 +21,8 @@ inline void writers_and_relay(trial& t) {
     w.found().sometimes("an event was published twice", was_repeated(w));
     w.found().sometimes("a mark without an answer was repeated",
                         most.marks_unknown != 0 && !was_repeated(w));
+    w.found().sometimes("a mark that the outbox did not take was repeated",
+                        most.marks_refused != 0 && !was_repeated(w));
     w.found().sometimes("a zombie's mark was refused", most.marks_stale != 0);
 }
 
