@@ -83,7 +83,7 @@ public:
           relay_(relaying_.outbox("orders", {.keep_published = v.keeps}), sink_,
                  {.owner = "bench", .batch_max = batch}),
           adds_singly_(v.adds_singly) {
-        relay_.measure_with([] { return machine_clock::now().steady; });
+        relay_.measure_with([] { return steady_time(std::chrono::steady_clock::now()); });
     }
 
     /// One transaction; all events in one call, if the outbox has one for that.
