@@ -172,6 +172,20 @@ TEST_CASE("people are offered what changes something") {
     CHECK(choices_for(fresh) == forward);
 }
 
+TEST_CASE("people can say that a step did not happen, where there is a way back") {
+    auto one = parked_order();
+    one.history.clear();
+    one.what.progress.emplace();
+    one.what.progress->where = act_ship;
+    one.what.progress->in_doubt = true;
+    const std::vector<desk_choice> in_doubt = {{desk_call::cancel, {}},
+                                               {desk_call::resume, {}},
+                                               {desk_call::skip_step, act_ship},
+                                               {desk_call::give_up_step, act_ship},
+                                               {desk_call::abandon, {}}};
+    CHECK(choices_for(one) == in_doubt);
+}
+
 TEST_CASE("a definition as Mermaid shows the way forward and each way back") {
     CHECK(to_mermaid(order) == R"mmd(flowchart TD
     started(["order"])

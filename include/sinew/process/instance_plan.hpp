@@ -77,7 +77,14 @@ namespace sinew {
 }
 
 /// What people can do about an instance.
-enum class desk_call : std::uint8_t { cancel, resume, retry_step, skip_step, abandon };
+enum class desk_call : std::uint8_t {
+    cancel,
+    resume,
+    retry_step,
+    skip_step,
+    give_up_step,
+    abandon,
+};
 
 [[nodiscard]] constexpr std::string_view to_string(desk_call c) noexcept {
     switch (c) {
@@ -85,6 +92,7 @@ enum class desk_call : std::uint8_t { cancel, resume, retry_step, skip_step, aba
         case desk_call::resume: return "resume";
         case desk_call::retry_step: return "retry_step";
         case desk_call::skip_step: return "skip_step";
+        case desk_call::give_up_step: return "give_up_step";
         case desk_call::abandon: return "abandon";
     }
     return "invalid";
@@ -133,7 +141,12 @@ struct desk_choice {
         }
     }
     if (what.progress && find_record(of.history, what.progress->where) == nullptr) {
-        out.push_back({desk_call::skip_step, what.progress->where});
+        const auto& where = what.progress->where;
+        out.push_back({desk_call::skip_step, where});
+        const auto at = plan.find(where.step);
+        if (where.phase == step_phase::act && at && plan.step(*at).kind != step_kind::retriable) {
+            out.push_back({desk_call::give_up_step, where});
+        }
     }
     out.push_back({desk_call::abandon, {}});
     return out;
