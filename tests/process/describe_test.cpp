@@ -15,6 +15,7 @@
 
 using namespace sinew;
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -106,7 +107,7 @@ TEST_CASE("the description of a parked instance says what happened and what can 
     email (retriable)
     not undone: charge, reserve
     people can: resume; skip_step undo charge; abandon
-)");
+)"sv);
 }
 
 TEST_CASE("the description of an instance that waits says for what and until when") {
@@ -214,7 +215,7 @@ TEST_CASE("a definition as Mermaid shows the way forward and each way back") {
     undo1 -.->|"given up"| parked
     undo0 --> compensated
     undo0 -.->|"given up"| parked
-)mmd");
+)mmd"sv);
     constexpr step_definition only_forward[] = {{"pick"}, {"pack"}};
     const auto text = to_mermaid(process_definition{"fulfil", only_forward, {}});
     CHECK(text.find("compensated") == text.npos);
@@ -238,7 +239,7 @@ TEST_CASE("an instance as Mermaid shows what happened, where it stands, and what
     next0 -.->|"then"| next1
     next2(["compensated"])
     next1 -.->|"then"| next2
-)mmd");
+)mmd"sv);
     auto ended = parked_order();
     ended.what.state = instance_state::completed;
     CHECK(to_mermaid(order, ended).find("    record2 --> now\n") != std::string::npos);
