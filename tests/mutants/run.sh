@@ -25,7 +25,7 @@ list=$1 costs=$2
 shift 2
 build=("$@")
 jobs=${SINEW_JOBS:-2}
-limit=${SINEW_MUTANT_SECONDS:-240}
+limit=${SINEW_MUTANT_SECONDS:-600}
 slack=100 # schedules
 
 out=$(mktemp -d)
