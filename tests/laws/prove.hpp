@@ -134,7 +134,8 @@ inline void prove(std::string_view name, void (*scenario)(trial&),
     CHECK(report.complete);
     // A scenario in which nothing goes wrong proves nothing.
     CHECK(report.schedules > (deep == 1 ? 20U : 1000U));
-    for (std::size_t i = 1; i < fault_count; ++i) {
+    // With one fault, those that are only offered behind another one can't have happened.
+    for (std::size_t i = 1; i < fault_count && deep > 1; ++i) {
         CAPTURE(std::string(to_string(static_cast<fault>(i))));
         CHECK((report.offered[i] == 0 || report.happened[i] != 0));
     }

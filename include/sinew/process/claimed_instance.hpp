@@ -258,7 +258,8 @@ private:
             doubt_as_kept(now);
         }
         if (what_.progress) {
-            what_.progress = after_silence(std::move(*what_.progress), is_safe(rules));
+            const bool safe = is_safe(rules);  // before what it looks at is moved
+            what_.progress = after_silence(std::move(*what_.progress), safe);
         }
     }
     void doubt_as_kept(wall_time now) {

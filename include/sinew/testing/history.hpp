@@ -79,7 +79,9 @@ private:
             mix(word);
         }
         std::uint64_t word = 0;
-        std::memcpy(&word, text.data(), text.size());
+        if (!text.empty()) {  // an empty view may have no address
+            std::memcpy(&word, text.data(), text.size());
+        }
         mix(word);
     }
 

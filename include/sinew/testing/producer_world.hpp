@@ -258,12 +258,12 @@ private:
     memory::database data_;
     memory::outbox box_;
     relay_ledger ledger_;
+    std::vector<relay_ports*> relays_;  ///< those that live; they leave it when the world ends
     world world_;
     world_stopwatch stopwatch_{world_};
     topic_type topic_;
     effect_hook on_effect_;
     std::vector<std::string> effects_;
-    std::vector<relay_ports*> relays_;  ///< those that live
     std::uint64_t events_made_ = 1;
     std::function<bool()> also_settled_;
     std::size_t planned_ = 0;

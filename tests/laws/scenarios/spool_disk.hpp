@@ -96,8 +96,8 @@ public:
 
     explicit spool_disk_world(trial& run, const mirrored_folder& folder)
         : folder_(folder),
-          world_(run, {.faults = fault_set::all().without({fault::zombie})}),
           computer_(simulated_disk({.forgets_failed_syncs = false})),
+          world_(run, {.faults = fault_set::all().without({fault::zombie})}),
           topic_(world_, log_.producer("orders"), [this](const event_view& e) {
               world_.note("topic", "gets", e.id, "of", e.partitionkey);
               arrive(found(), facts_, e);
@@ -194,8 +194,8 @@ private:
     std::size_t next_ = 0;  ///< the first that was not accepted
     bool rests_ = false;
     std::uint64_t found_again_ = 0;
+    computer computer_;  ///< outlives what runs on it
     world world_;
-    computer computer_;
     topic_type topic_;
 };
 
