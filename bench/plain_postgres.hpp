@@ -7,6 +7,7 @@
 
 #include "orders.hpp"
 #include "plain_sqlite.hpp"
+#include "raw_postgres.hpp"
 
 #include <sinew/core/event.hpp>
 #include <sinew/core/time.hpp>
@@ -80,21 +81,21 @@ public:
             writer_.run("BEGIN");
         }
         std::vector<std::string> values;
-        values.push_back(number(now.time_since_epoch().count()));
+        values.push_back(binary(now.time_since_epoch().count()));
         for (const auto column :
              {&event::id, &event::source, &event::type, &event::subject, &event::time,
               &event::datacontenttype, &event::dataschema, &event::data, &event::partitionkey,
               &event::sequence, &event::correlationid, &event::causationid, &event::traceparent}) {
             std::string all = array_head(bytea_oid, events.size());
             for (const auto& e : events) {
-                append(all, static_cast<std::int32_t>((e.*column).size()));
+                append_binary(all, static_cast<std::int32_t>((e.*column).size()));
                 all += e.*column;
             }
             values.push_back(std::move(all));
         }
         std::string headers = array_head(bytea_oid, events.size());
         for (std::size_t i = 0; i < events.size(); ++i) {
-            append(headers, std::int32_t{0});
+            append_binary(headers, std::int32_t{0});
         }
         values.push_back(std::move(headers));
         static_cast<void>(writer_.ask("add", values, PGRES_COMMAND_OK));
@@ -105,20 +106,20 @@ public:
 
     /// Publishes all that is there, in batches of so many.
     void relay(std::size_t batch, null_sink& sink) {
-        const std::vector<std::string> limit{number(static_cast<std::int64_t>(batch))};
+        const std::vector<std::string> limit{binary(static_cast<std::int64_t>(batch))};
         for (;;) {
             const auto rows = reader_.ask("look", limit, PGRES_TUPLES_OK);
             const int count = PQntuples(rows.get());
             if (count != 0) {
                 std::string numbers = array_head(int8_oid, static_cast<std::size_t>(count));
                 for (int row = 0; row < count; ++row) {
-                    append(numbers, std::int32_t{8});
+                    append_binary(numbers, std::int32_t{8});
                     numbers += text(rows.get(), row, 0);
                     static_cast<void>(sink.publish(view_of(rows.get(), row), never));
                 }
                 std::vector<std::string> values{std::move(numbers)};
                 if (settles_ == settling::marks) {
-                    values.push_back(number(machine_clock::now().wall.time_since_epoch().count()));
+                    values.push_back(binary(machine_clock::now().wall.time_since_epoch().count()));
                 }
                 static_cast<void>(reader_.ask("settle", values, PGRES_COMMAND_OK));
             }
@@ -140,68 +141,13 @@ private:
     static constexpr std::int32_t bytea_oid = 17;
     static constexpr std::int32_t int8_oid = 20;
 
-    struct closer {
-        void operator()(PGconn* one) const noexcept { PQfinish(one); }
-        void operator()(PGresult* one) const noexcept { PQclear(one); }
-    };
-    using result = std::unique_ptr<PGresult, closer>;
-
-    struct connection {
-        explicit connection(const std::string& conninfo) : line(PQconnectdb(conninfo.c_str())) {
-            if (PQstatus(line.get()) != CONNECTION_OK) {
-                throw std::runtime_error(PQerrorMessage(line.get()));
-            }
-        }
-        void run(const std::string& sql) const {
-            check(result(PQexec(line.get(), sql.c_str())), PGRES_COMMAND_OK);
-        }
-        void prepare(const char* name, const std::string& sql) const {
-            check(result(PQprepare(line.get(), name, sql.c_str(), 0, nullptr)), PGRES_COMMAND_OK);
-        }
-        [[nodiscard]] result ask(const char* name, const std::vector<std::string>& values,
-                                 ExecStatusType good) const {
-            std::vector<const char*> starts;
-            std::vector<int> sizes;
-            for (const auto& one : values) {
-                starts.push_back(one.data());
-                sizes.push_back(static_cast<int>(one.size()));
-            }
-            const std::vector<int> binary(values.size(), 1);
-            result got(PQexecPrepared(line.get(), name, static_cast<int>(values.size()),
-                                      starts.data(), sizes.data(), binary.data(), 1));
-            check(got, good);
-            return got;
-        }
-        void check(const result& got, ExecStatusType good) const {
-            if (PQresultStatus(got.get()) != good) {
-                throw std::runtime_error(PQerrorMessage(line.get()));
-            }
-        }
-
-        std::unique_ptr<PGconn, closer> line;
-    };
-
-    template <class T>
-    static void append(std::string& to, T value) {
-        char room[sizeof(T)];
-        for (std::size_t i = 0; i < sizeof(T); ++i) {
-            room[i] = static_cast<char>(
-                static_cast<std::uint64_t>(value) >> (8 * (sizeof(T) - 1 - i)) & 0xffU);
-        }
-        to.append(room, sizeof(T));
-    }
-    [[nodiscard]] static std::string number(std::int64_t value) {
-        std::string out;
-        append(out, value);
-        return out;
-    }
     [[nodiscard]] static std::string array_head(std::int32_t element, std::size_t size) {
         std::string out;
-        append(out, std::int32_t{1});
-        append(out, std::int32_t{0});
-        append(out, element);
-        append(out, static_cast<std::int32_t>(size));
-        append(out, std::int32_t{1});
+        append_binary(out, std::int32_t{1});
+        append_binary(out, std::int32_t{0});
+        append_binary(out, element);
+        append_binary(out, static_cast<std::int32_t>(size));
+        append_binary(out, std::int32_t{1});
         return out;
     }
 
@@ -227,8 +173,8 @@ private:
                 .traceparent = at(13)};
     }
 
-    connection writer_;
-    connection reader_;
+    raw_postgres writer_;
+    raw_postgres reader_;
     settling settles_;
     adding adds_;
     std::string clear_;

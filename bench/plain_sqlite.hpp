@@ -5,6 +5,7 @@
 /// one relay. No sequence, no leases, no attempts, no shards.
 
 #include "orders.hpp"
+#include "raw_sqlite.hpp"
 
 #include <sinew/core/event.hpp>
 #include <sinew/core/time.hpp>
@@ -128,52 +129,6 @@ public:
     }
 
 private:
-    struct closer {
-        void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
-        void operator()(sqlite3_stmt* one) const noexcept { sqlite3_finalize(one); }
-    };
-    using prepared = std::unique_ptr<sqlite3_stmt, closer>;
-
-    /// With the settings that the library's own connections have.
-    struct handle {
-        handle(const std::string& file, bool is_durable) {
-            sqlite3* opened = nullptr;
-            const int code = sqlite3_open_v2(
-                file.c_str(), &opened,
-                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-            db.reset(opened);
-            if (code != SQLITE_OK) {
-                throw std::runtime_error("cannot open " + file);
-            }
-            sqlite3_busy_timeout(opened, 5'000);
-            run("PRAGMA journal_mode = WAL");
-            run(is_durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-            run("PRAGMA wal_autocheckpoint = 4000");
-        }
-        void run(const char* sql) const {
-            if (sqlite3_exec(db.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-                throw std::runtime_error(sqlite3_errmsg(db.get()));
-            }
-        }
-        [[nodiscard]] prepared prepare(const std::string& sql) const {
-            sqlite3_stmt* made = nullptr;
-            if (sqlite3_prepare_v3(db.get(), sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &made,
-                                   nullptr) != SQLITE_OK) {
-                throw std::runtime_error(sqlite3_errmsg(db.get()));
-            }
-            return prepared(made);
-        }
-
-        std::unique_ptr<sqlite3, closer> db;
-    };
-
-    static void step(const prepared& one) {
-        if (sqlite3_step(one.get()) != SQLITE_DONE) {
-            throw std::runtime_error(sqlite3_errmsg(sqlite3_db_handle(one.get())));
-        }
-        sqlite3_reset(one.get());
-    }
-
     /// The row as it lies in SQLite's page: nothing is copied.
     [[nodiscard]] static event_view view_of(sqlite3_stmt* from) {
         const auto text = [from](int at) {
@@ -209,8 +164,8 @@ private:
         step(read_commit_);
     }
 
-    handle writer_;
-    handle reader_;
+    raw_sqlite writer_;
+    raw_sqlite reader_;
     settling how_;
     prepared begin_;
     prepared commit_;
