@@ -3,6 +3,7 @@
 // The laws of long work, one test each: checked in every scenario, under every single fault. The tests
 // beside this one go on to pairs of faults and to random schedules.
 
+#include "laws/require_law.hpp"
 #include "laws/scenarios/processing.hpp"
 #include "support/test.hpp"
 
@@ -17,28 +18,12 @@ namespace {
 
 /// All scenarios together, each under every single fault.
 const fault_report& everything() {
-    static const fault_report sum = [] {
-        fault_report all;
-        for (const auto& scenario : sinew::laws::processing) {
-            all.add(every_fault(scenario.run, 1));
-        }
-        return all;
-    }();
+    static const fault_report sum = sinew::laws::under_each_fault(sinew::laws::processing);
     return sum;
 }
 
 void require_law(std::string_view name, std::uint64_t at_least = 1000) {
-    std::uint64_t checked = 0;
-    for (const auto& law : everything().laws) {
-        if (law.law == name) {
-            checked = law.checked;
-            CHECK(law.broken == 0);
-        }
-    }
-    if (const auto* example = everything().example_of(name)) {
-        FAIL(example->how << ", tape " << to_string(example->tape));
-    }
-    CHECK(checked > at_least);
+    sinew::laws::require_law(everything(), name, at_least);
 }
 
 }  // namespace
