@@ -111,8 +111,9 @@ public:
         const std::uint64_t end = sink_.count + events;
         const steady_time until = later(machine_clock::now().steady, std::chrono::seconds(60));
         while (sink_.count < end || !relay_.is_idle()) {
+            // It may wait, as within `run`: it is told of what was added, and need not poll.
             const moment now = machine_clock::now();
-            relay_.step(now);
+            relay_.step(now, sink_.count < end ? until : steady_time::min());
             if (now.steady >= until) {
                 throw std::runtime_error("the relay did not publish all within a minute");
             }
