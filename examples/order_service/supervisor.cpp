@@ -8,12 +8,14 @@
 
 #include <shared/child_process.hpp>
 #include <shared/stop_signal.hpp>
+#include <sinew/core/error.hpp>
 #include <sinew/core/random.hpp>
 
 #include <fmt/core.h>
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -121,7 +123,19 @@ private:
         }
     }
 
-    [[nodiscard]] progress look() {
+    /// Nothing while the database is away: a server that is started again ends no run.
+    [[nodiscard]] std::optional<progress> look() {
+        try {
+            return count_all();
+        } catch (const sinew::error& why) {
+            if (why.kind() == sinew::failure_class::permanent) {
+                throw;
+            }
+            return std::nullopt;
+        }
+    }
+
+    [[nodiscard]] progress count_all() {
         const auto count = [&](const char* sql) {
             return std::get<0>(db_->connection().template query_one<std::int64_t>(sql).value());
         };
@@ -135,22 +149,30 @@ private:
         const auto total = static_cast<std::int64_t>(orders_.orders.size());
         std::int64_t seen = -1;
         auto seen_at = sinew::machine_clock::now().steady;
+        auto away_until = sinew::steady_time::min();
         for (;;) {
-            const progress at = look();
-            const auto now = sinew::machine_clock::now().steady;
-            if (const std::int64_t sum = at.placed + at.notified - at.unpublished; sum != seen) {
-                seen = sum;
-                seen_at = now;
-            }
             if (stop.stop_requested()) {
                 throw run_error("interrupted");
             }
-            look_after_services();
-            if (kills_ < plan_->kills && is_kill_due(at, total)) {
-                kill_one(at);
-            } else if (has_come_to_rest(at, total)) {
-                return true;
-            } else if (now - seen_at > 20s) {
+            const auto now = sinew::machine_clock::now().steady;
+            const auto at = look();
+            if (!at) {
+                away_until = now + 5s;
+            }
+            look_after_services(now < away_until);
+            if (at) {
+                if (const std::int64_t sum = at->placed + at->notified - at->unpublished;
+                    sum != seen) {
+                    seen = sum;
+                    seen_at = now;
+                }
+                if (kills_ < plan_->kills && is_kill_due(*at, total)) {
+                    kill_one(*at);
+                } else if (has_come_to_rest(*at, total)) {
+                    return true;
+                }
+            }
+            if (now - seen_at > 20s) {
                 return false;
             }
             std::this_thread::sleep_for(5ms);
@@ -175,14 +197,19 @@ private:
         amid_work_ += at.notified < at.placed ? 1 : 0;
     }
 
-    /// Who ends by itself has said why. The order desk may end once it has placed everything.
-    void look_after_services() {
+    /// Who ends by itself has said why; without its database it may, and is started again. The order
+    /// desk may end once it has placed everything.
+    void look_after_services(bool is_database_away) {
         for (auto& one : services_) {
             const auto end = one.runs.ended();
-            if (end && (!end->is_good() || &one != &services_.front())) {
+            if (!end || (end->is_good() && &one == &services_.front())) {
+                continue;
+            }
+            if (!is_database_away) {
                 throw run_error("the process \"" + one.name + "\" ended by itself, with " +
                                 example::describe(*end) + "; what it said stands above");
             }
+            one.runs = example::child_process(one.arguments);
         }
     }
 
