@@ -58,7 +58,9 @@ void end_session(const place& here, postgres::store& of) {
 
 }  // namespace
 
-TEST_CASE("postgres: a relay is woken by a commit that adds to its outbox, and by nothing else") {
+TEST_CASE(
+    "postgres: a relay is woken by a commit that adds to its outbox, and "
+    "by nothing else") {
     const place here;
     auto service = here.open();
     auto added = service.outbox("orders", one_shard);
@@ -107,7 +109,9 @@ TEST_CASE("postgres: a relay that waits wakes while it waits") {
     CHECK(box.lag().waiting == 1);
 }
 
-TEST_CASE("postgres: a store that does not notify leaves relays to look by themselves") {
+TEST_CASE(
+    "postgres: a store that does not notify leaves relays to look by "
+    "themselves") {
     const place here;
     auto options = here.options();
     options.notify = false;
@@ -139,7 +143,8 @@ TEST_CASE("postgres: a relay on the service's own connection listens beside it")
 }
 
 TEST_CASE(
-    "postgres: a wait on a connection that is lost says so, and the next one makes up for it") {
+    "postgres: a wait on a connection that is lost says so, and the next "
+    "one makes up for it") {
     const place here;
     auto service = here.open();
     auto added = service.outbox("orders", one_shard);
@@ -156,7 +161,9 @@ TEST_CASE(
     CHECK(box.wait_for_added(in(10s)));
 }
 
-TEST_CASE("postgres: names of outboxes that cannot be names of channels wake as well") {
+TEST_CASE(
+    "postgres: names of outboxes that cannot be names of channels wake "
+    "as well") {
     const place here;
     auto db = here.open();
     for (const std::string& name :
@@ -169,7 +176,9 @@ TEST_CASE("postgres: names of outboxes that cannot be names of channels wake as 
     }
 }
 
-TEST_CASE("postgres: through a restart of the server an outbox is unavailable, and goes on") {
+TEST_CASE(
+    "postgres: through a restart of the server an outbox is unavailable, "
+    "and goes on") {
     postgres_server server;
     const place here(server);
     auto service = here.open();
@@ -198,7 +207,9 @@ TEST_CASE("postgres: through a restart of the server an outbox is unavailable, a
     CHECK(box.claim(lease, day, everything)->at(0).what.sequence == "2");
 }
 
-TEST_CASE("postgres: of a server that stands still an outbox's calls end at their deadlines") {
+TEST_CASE(
+    "postgres: of a server that stands still an outbox's calls end at "
+    "their deadlines") {
     postgres_server server;
     const place here(server);
     postgres::store_options options = here.options();
@@ -225,7 +236,9 @@ TEST_CASE("postgres: of a server that stands still an outbox's calls end at thei
                     postgres::deadline_error);
 }
 
-TEST_CASE("postgres: a commit whose answer was lost is unknown, and its events are there or not") {
+TEST_CASE(
+    "postgres: a commit whose answer was lost is unknown, and its events "
+    "are there or not") {
     const place here;
     auto& server = postgres_server::shared();
     sinew::test::proxy between(server.folder());
@@ -261,7 +274,9 @@ TEST_CASE("postgres: the tables of an outbox are made when one is first asked fo
     CHECK(parts() == "2");
 }
 
-TEST_CASE("postgres: without create, an outbox whose tables are not there is told, and not made") {
+TEST_CASE(
+    "postgres: without create, an outbox whose tables are not there is "
+    "told, and not made") {
     const place here;
     static_cast<void>(here.open());
     auto options = here.options();
@@ -275,7 +290,9 @@ TEST_CASE("postgres: without create, an outbox whose tables are not there is tol
     CHECK(db.outbox("orders").shards() == 8);
 }
 
-TEST_CASE("postgres: an outbox's tables of a newer version are refused with both versions") {
+TEST_CASE(
+    "postgres: an outbox's tables of a newer version are refused with "
+    "both versions") {
     const place here;
     static_cast<void>(here.open().outbox("orders", one_shard));
     const own_connection other(here.conninfo);
@@ -286,11 +303,13 @@ TEST_CASE("postgres: an outbox's tables of a newer version are refused with both
         text_of<postgres::schema_error>([&] { static_cast<void>(db.outbox("orders", one_shard)); });
     CHECK(holds(text, "'outbox'"));
     CHECK(holds(text, "version 9"));
-    CHECK(holds(text, "version 1"));
+    CHECK(holds(text, "version 2"));
     CHECK(other.ask("SELECT version FROM meta WHERE name = 'outbox'") == "9");
 }
 
-TEST_CASE("postgres: who may not make an outbox's tables is given the SQL for somebody who may") {
+TEST_CASE(
+    "postgres: who may not make an outbox's tables is given the SQL for "
+    "somebody who may") {
     auto& server = postgres_server::shared();
     const own_connection owner(server.conninfo());
     owner.ask("CREATE ROLE writer LOGIN");
@@ -309,8 +328,10 @@ TEST_CASE("postgres: who may not make an outbox's tables is given the SQL for so
         CHECK(box.purge(day + 1s, 10) == 1);
     }
     owner.ask(
-        "DROP TABLE half_mine.outboxes, half_mine.outbox_entries, half_mine.outbox_keys, "
-        "half_mine.outbox_leases; DELETE FROM half_mine.meta WHERE name = 'outbox'");
+        "DROP TABLE half_mine.outboxes, half_mine.outbox_rows, "
+        "half_mine.outbox_keys, "
+        "half_mine.outbox_leases; DELETE FROM half_mine.meta WHERE name = "
+        "'outbox'");
     {
         postgres::store db(conninfo, options);
         const auto text = text_of<postgres::rights_error>(
@@ -321,7 +342,7 @@ TEST_CASE("postgres: who may not make an outbox's tables is given the SQL for so
         CHECK(owner.ask(text.substr(from)) == "");
         CHECK(db.outbox("orders", one_shard).shards() == 1);
     }
-    owner.ask("REVOKE ALL ON half_mine.outbox_entries FROM writer");
+    owner.ask("REVOKE ALL ON half_mine.outbox_rows FROM writer");
     postgres::store db(conninfo, options);
     auto box = db.outbox("orders", one_shard);
     auto tx = db.begin();
@@ -329,6 +350,211 @@ TEST_CASE("postgres: who may not make an outbox's tables is given the SQL for so
     CHECK(tx.commit() == commit_result::aborted);
     REQUIRE(db.last_commit_failure());
     CHECK(db.last_commit_failure()->reason == "no_rights");
-    CHECK(holds(db.last_commit_failure()->detail, "outbox_entries"));
+    CHECK(holds(db.last_commit_failure()->detail, "outbox_rows"));
     CHECK_THROWS_AS(box.lag(), postgres::rights_error);
+}
+
+TEST_CASE(
+    "postgres: an outbox of the older version is opened, and nothing in "
+    "it is lost") {
+    const place here;
+    const own_connection other(here.conninfo);
+    const auto make_old = [&] {
+        static_cast<void>(here.open().outbox("orders", one_shard));
+        // As it was made before there were bundles.
+        other.ask(
+            "ALTER TABLE outbox_rows DROP COLUMN bundled, DROP COLUMN "
+            "events, RESET "
+            "(toast_tuple_target), ALTER COLUMN number SET INCREMENT BY 1, "
+            "ALTER COLUMN number "
+            "RESTART WITH 62");
+        other.ask("ALTER TABLE outbox_rows RENAME TO outbox_entries");
+        other.ask("DROP FUNCTION outbox_unpacked");
+        other.ask("UPDATE meta SET version = 1 WHERE name = 'outbox'");
+        for (int i = 1; i <= 5; ++i) {
+            const std::string n = std::to_string(i);
+            other.ask(
+                "INSERT INTO outbox_entries(added, box, shard, size, id, "
+                "source, type, subject, "
+                "time, datacontenttype, dataschema, data, partitionkey, "
+                "sequence, correlationid, "
+                "causationid, traceparent, headers) VALUES (0, 1, 0, 9, '" +
+                n + "', '/s', 't', '', '', '', '', 'd', 'k', '" + n + "', '', '', '', '')");
+        }
+        other.ask("INSERT INTO outbox_keys VALUES (1, 'k', 5)");
+        other.ask("UPDATE outbox_entries SET state = 1, version = 2 WHERE id = '5'");
+    };
+    make_old();
+    {
+        auto options = here.options();
+        options.create = false;
+        auto db = here.open(options);
+        const auto text =
+            text_of<usage_error>([&] { static_cast<void>(db.outbox("orders", one_shard)); });
+        CHECK(holds(text, "older version"));
+        CHECK(holds(text, "RENAME TO outbox_rows"));
+    }
+    auto db = here.open();
+    auto box = db.outbox("orders", one_shard);
+    CHECK(other.ask("SELECT version FROM meta WHERE name = 'outbox'") == "2");
+    const auto lease = box.take(box.holder(0), "relay").value();
+    {
+        const std::vector<event> events{make_event("6", "k"), make_event("7", "k"),
+                                        make_event("8", "l")};
+        std::vector<event_view> views;
+        for (const auto& one : events) {
+            views.push_back(one.view());
+        }
+        auto tx = db.begin();
+        CHECK(box.add(tx, views, day) == std::vector<std::uint64_t>{6, 7, 1});
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    std::string ids;
+    std::vector<std::int64_t> numbers;
+    const auto shown = box.claim(lease, day, everything).value();
+    for (const auto& one : shown) {
+        ids += one.what.id;
+        numbers.push_back(one.number);
+    }
+    CHECK(ids == "1234678");
+    CHECK(box.lag().waiting == 7);
+    CHECK(box.mark_published(lease, numbers, day) == fenced_result::done);
+    CHECK(box.lag().waiting == 0);
+    REQUIRE(box.parked(0, 10).size() == 1);
+    CHECK(box.parked(0, 10).front().what.id == "5");
+    // A program of the older version finds no table any more, rather than half of
+    // the events.
+    CHECK(holds(other.ask("SELECT 1 FROM outbox_entries"), "does not exist"));
+}
+
+TEST_CASE(
+    "postgres: entries that were added together are told apart when "
+    "something befalls one") {
+    const place here;
+    auto db = here.open();
+    const auto ids = [](const std::vector<outbox_entry>& shown) {
+        std::string out;
+        for (const auto& one : shown) {
+            out += one.what.id;
+        }
+        return out;
+    };
+    for (const bool keeps : {true, false}) {
+        const std::string name = keeps ? "kept" : "forgotten";
+        auto box = db.outbox(name, {.shards = 1, .keep_published = keeps});
+        const own_connection other(here.conninfo);
+        const auto rows = [&] {
+            return other.ask(
+                "SELECT count(*) FROM outbox_rows r JOIN outboxes b "
+                "USING (box) WHERE state = 0 "
+                "AND name = '" +
+                name + "'");
+        };
+        const auto add = [&](std::vector<event> events) {
+            std::vector<event_view> views;
+            for (const auto& one : events) {
+                views.push_back(one.view());
+            }
+            auto tx = db.begin();
+            box.add(tx, views, day);
+            REQUIRE(tx.commit() == commit_result::committed);
+        };
+        auto lease = box.take(box.holder(0), "relay").value();
+        event with_headers = make_event("2", "b", std::string("x\0y", 3));
+        with_headers.headers = {{"h", std::string("\xff\0", 2)}, {"i", ""}};
+        add({make_event("1", "a"), with_headers, make_event("3", "a"), make_event("4", "", "")});
+        CHECK(rows() == "1");
+        const auto before = box.claim(lease, day, everything).value();
+        REQUIRE(ids(before) == "1234");
+        CHECK(ids(box.claim(lease, day, {.entries = 3, .bytes = 100'000}).value()) == "123");
+        CHECK(box.lag() == outbox_lag{4, 0, day});
+        // Under a lease that has ended nothing is told apart.
+        const failure_note note{day, failure_class::transient, 1, "r", "d"};
+        CHECK(box.put_off({0, lease.epoch + 1, 0, "x"}, before[0].number, note,
+                          std::chrono::seconds(10)) == fenced_result::stale);
+        CHECK(rows() == "1");
+        CHECK(box.put_off(lease, before[0].number, note, std::chrono::seconds(10)) ==
+              fenced_result::done);
+        CHECK(rows() == "4");
+        const auto after = box.claim(lease, day, everything).value();
+        CHECK(ids(after) == "24");
+        CHECK(after.front() == before[1]);
+        CHECK(after.back() == before[3]);
+        // What was added behind it stays behind it.
+        add({make_event("5", "c"), make_event("6", "a"), make_event("7", "b")});
+        CHECK(ids(box.claim(lease, day, everything).value()) == "2457");
+        CHECK(rows() == "7");
+        CHECK(ids(box.claim(lease, day + std::chrono::seconds(10), everything).value()) ==
+              "1234567");
+        // Some of a bundle are marked, others not.
+        add({make_event("8", "c"), make_event("9", "c"), make_event("A", "c")});
+        const auto all = box.claim(lease, day + std::chrono::seconds(10), everything).value();
+        REQUIRE(ids(all) == "123456789A");
+        std::vector<std::int64_t> some;
+        for (std::size_t i = 0; i < 9; ++i) {
+            some.push_back(all[i].number);
+        }
+        CHECK(box.mark_published(lease, some, day) == fenced_result::done);
+        CHECK(ids(box.claim(lease, day, everything).value()) == "A");
+        CHECK(box.mark_published(lease, some, day) == fenced_result::done);
+        const std::int64_t last[] = {all[9].number};
+        CHECK(box.mark_published(lease, last, day) == fenced_result::done);
+        CHECK(box.claim(lease, day, everything)->empty());
+        // One in the middle of a bundle.
+        add({make_event("B", "c"), make_event("C", "c"), make_event("D", "c")});
+        const auto more = box.claim(lease, day, everything).value();
+        const std::int64_t middle[] = {more.at(1).number};
+        CHECK(box.mark_published(lease, middle, day) == fenced_result::done);
+        CHECK(ids(box.claim(lease, day, everything).value()) == "BD");
+        // What is kept goes in bites, also out of a bundle.
+        CHECK(box.purge(day + std::chrono::seconds(1), 1'000) == (keeps ? 11 : 0));
+        add({make_event("E", "e"), make_event("F", "e"), make_event("G", "e")});
+        std::vector<std::int64_t> rest;
+        const auto left = box.claim(lease, day, everything).value();
+        for (const auto& one : left) {
+            rest.push_back(one.number);
+        }
+        CHECK(rest.size() == 5);
+        CHECK(box.mark_published(lease, std::span(rest).last(3), day) == fenced_result::done);
+        CHECK(box.purge(day + std::chrono::seconds(1), 2) == (keeps ? 2 : 0));
+        CHECK(box.purge(day + std::chrono::seconds(1), 2) == (keeps ? 1 : 0));
+        CHECK(box.mark_published(lease, rest, day) == fenced_result::done);
+        CHECK(rows() == "0");
+    }
+}
+
+TEST_CASE("postgres: small and large events of one key are shown in their order") {
+    const place here;
+    auto db = here.open();
+    auto box = db.outbox("orders", one_shard);
+    const auto lease = box.take(box.holder(0), "relay").value();
+    std::vector<event> events;
+    for (int i = 0; i < 300; ++i) {
+        events.push_back(make_event(std::to_string(i), "k",
+                                    std::string(i % 7 == 0   ? 9'000
+                                                : i % 5 == 0 ? 3'000
+                                                             : 20,
+                                                'd')));
+    }
+    std::vector<event_view> views;
+    for (const auto& one : events) {
+        views.push_back(one.view());
+    }
+    auto tx = db.begin();
+    box.add(tx, views, day);
+    CHECK(tx.commit() == commit_result::committed);
+    std::size_t next = 0;
+    while (next < events.size()) {
+        const auto shown = box.claim(lease, day, {.entries = 50, .bytes = 60'000}).value();
+        REQUIRE_FALSE(shown.empty());
+        std::vector<std::int64_t> numbers;
+        for (const auto& one : shown) {
+            REQUIRE(one.what.id == std::to_string(next));
+            CHECK(one.what.data == events[next].data);
+            CHECK(one.what.sequence == std::to_string(++next));
+            numbers.push_back(one.number);
+        }
+        CHECK(box.mark_published(lease, numbers, day) == fenced_result::done);
+    }
+    CHECK(box.claim(lease, day, everything)->empty());
 }

@@ -373,7 +373,7 @@ TEST_CASE(
         const auto left = f.ids();
         CHECK(left.size() == 196);
         CHECK(texts(left.begin(), left.begin() + 3) == texts{"2", "4", "5"});
-        CHECK(f.count("SELECT count(*) FROM outbox_entries WHERE version = 2") == (keeps ? 4 : 0));
+        CHECK(f.count("SELECT count(*) FROM outbox_rows WHERE version = 2") == (keeps ? 4 : 0));
         CHECK(box.mark_published({0, f.lease.epoch + 1, 0, "relay"}, all, day) ==
               fenced_result::stale);
         CHECK(f.ids().size() == 196);
@@ -389,7 +389,7 @@ TEST_CASE("postgres: outbox_queue 8: whoever takes a shard waits until a mark is
     zombie.ask("BEGIN");
     zombie.ask("SELECT 1 FROM outbox_leases WHERE shard = 0 FOR SHARE");
     CHECK_THROWS_AS(f.box.take(f.lease, "other"), postgres::busy_error);
-    zombie.ask("UPDATE outbox_entries SET state = 2, settled = 0");
+    zombie.ask("UPDATE outbox_rows SET state = 2, settled = 0");
     zombie.ask("COMMIT");
     const auto next = f.box.take(f.lease, "other");
     REQUIRE(next);
@@ -421,7 +421,7 @@ TEST_CASE("postgres: outbox_queue 8: a mark that comes while the shard is taken 
     taker.ask("COMMIT");
     zombie.join();
     CHECK(answer == fenced_result::stale);
-    CHECK(f.count("SELECT count(*) FROM outbox_entries WHERE state = 0") == 1);
+    CHECK(f.count("SELECT count(*) FROM outbox_rows WHERE state = 0") == 1);
 }
 
 TEST_CASE("postgres: two relays that fight for a shard never mark under each other's lease") {
@@ -464,7 +464,7 @@ TEST_CASE("postgres: two relays that fight for a shard never mark under each oth
         one.join();
     }
     CHECK(done.size() == 60);  // each was marked once, and under one lease
-    CHECK(f.count("SELECT count(*) FROM outbox_entries WHERE state = 2 AND version = 2") == 60);
+    CHECK(f.count("SELECT count(*) FROM outbox_rows WHERE state = 2 AND version = 2") == 60);
 }
 
 TEST_CASE("postgres: outbox_queue 11: purge forgets what is settled and old, in bites") {
@@ -495,7 +495,7 @@ TEST_CASE("postgres: an outbox that keeps nothing of what is published forgets i
     const std::int64_t numbers[] = {f.number_of("1"), 4711};
     CHECK(box.mark_published(f.lease, numbers, day) == fenced_result::done);
     CHECK(f.ids() == texts{"2"});
-    CHECK(f.count("SELECT count(*) FROM outbox_entries") == 1);
+    CHECK(f.count("SELECT count(*) FROM outbox_rows") == 1);
     CHECK(f.add("3", "k") == 3);
 }
 

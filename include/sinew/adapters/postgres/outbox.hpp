@@ -11,6 +11,10 @@
 /// their transactions committed. A write under a lease holds the lease until it is committed: whoever
 /// takes the shard waits for that.
 ///
+/// What one transaction adds to a shard at one time lies in one row (`outbox_bundles.hpp`), until
+/// something befalls an entry that does not befall the others; what is large, or alone, has a row of
+/// its own.
+///
 /// What relays and people do are transactions of their own, under read committed.
 ///
 /// **On failure.** The errors of `errors.hpp`. All but `add` throw `unavailable_error` while a
@@ -88,10 +92,10 @@ public:
         }
         tx.take_numbers(box(), std::move(keys));
         std::vector<std::uint64_t> numbers(events.size(), 0);
-        for (const auto& [shard, at] : by_shard(events)) {
-            const auto& one = events[at];
-            numbers[at] = one.partitionkey.empty() ? 0 : tx.next_number(box(), one.partitionkey);
-            keep(one, shard, numbers[at], now);
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            const auto& one = events[i];
+            numbers[i] = one.partitionkey.empty() ? 0 : tx.next_number(box(), one.partitionkey);
+            keep(one, shard_of(one, options_.shards), numbers[i], now);
         }
         tx.write_if_many();
         return numbers;
@@ -123,85 +127,55 @@ public:
     [[nodiscard]] std::vector<std::optional<std::vector<outbox_entry>>> claim(
         std::span<const shard_lease> leases, wall_time now, claim_limits limits,
         steady_time until = never) const {
-        if (limits.entries > limits.bytes / detail::small_max) {
-            return claim_one_by_one(leases, now, limits, until);
-        }
-        auto shards = detail::array_of_numbers();
-        auto epochs = detail::array_of_numbers();
-        for (const auto& lease : leases) {
-            shards.add(std::int64_t{lease.shard});
-            epochs.add(detail::number_of(lease.epoch));
-        }
-        const auto ask = [&](detail::prepared& sql, const auto&... more) {
-            return session_->settled(looking, until, sql, box(), shards.value(), epochs.value(),
-                                     more..., detail::limit_of(limits.entries));
-        };
-        auto& pace = opened_->pace;
-        if (pace.is_behind()) {
-            const auto rows = ask(sql_->claim.plain);
-            auto shown = detail::plainly_shown(rows.get(), limits.entries);
-            pace.tried(shown.has_value());
-            if (shown) {
-                return *std::move(shown);
+        for (;;) {
+            detail::claim_reader in(limits);
+            if (limits.entries > limits.bytes / detail::small_max ||
+                !claim_together(in, leases, now, limits, until)) {
+                in = detail::claim_reader(limits);
+                claim_one_by_one(in, leases, now, until);
             }
+            if (in.to_split.empty()) {
+                return std::move(in.out);
+            }
+            split(leases, in.to_split, until);
         }
-        const auto rows = ask(sql_->claim.some, stamp(now));
-        pace.saw(static_cast<std::size_t>(PQntuples(rows.get())), limits.entries);
-        if (auto shown = detail::shown_by(rows.get(), leases.size(), limits.entries)) {
-            return *std::move(shown);
-        }
-        return claim_one_by_one(leases, now, limits, until);
     }
 
     fenced_result mark_published(const shard_lease& lease, std::span<const std::int64_t> numbers,
                                  wall_time now, steady_time until = never) {
-        auto list = detail::array_of_numbers();
-        for (const auto number : numbers) {
-            list.add(number);
+        if (numbers.size() != 1) {
+            const shard_marks marks{lease, numbers};
+            return mark_published(std::span(&marks, 1), now, until).front();
         }
-        const detail::number_range range(numbers);
-        const bool is_dense = range.is_dense(numbers.size());
         return options_.keep_published
-                   ? write_under(lease, until, is_dense ? sql_->mark_range : sql_->mark,
-                                 list.value(), range.first, range.last, stamp(now))
-                   : write_under(lease, until, is_dense ? sql_->forget_range : sql_->forget,
-                                 list.value(), range.first, range.last);
+                   ? write_alone(lease, until, sql_->mark_one, numbers.front(), stamp(now))
+                   : write_alone(lease, until, sql_->forget_one, numbers.front());
     }
 
     /// As `multi_shard_outbox` says.
     std::vector<fenced_result> mark_published(std::span<const shard_marks> marks, wall_time now,
                                               steady_time until = never) {
-        if (marks.size() == 1) {
-            return {mark_published(marks.front().lease, marks.front().numbers, now, until)};
-        }
         auto shards = detail::array_of_numbers();
         auto epochs = detail::array_of_numbers();
-        auto numbers = detail::array_of_numbers();
-        auto shard_of_each = detail::array_of_numbers();
-        auto firsts = detail::array_of_numbers();
-        auto lasts = detail::array_of_numbers();
-        bool are_dense = true;
+        detail::marked_rows wanted;
         for (const auto& [lease, marked] : marks) {
-            const detail::number_range range(marked);
-            are_dense = are_dense && range.is_dense(marked.size());
             shards.add(std::int64_t{lease.shard});
             epochs.add(detail::number_of(lease.epoch));
-            firsts.add(range.first);
-            lasts.add(range.last);
-            for (const auto number : marked) {
-                numbers.add(number);
-                shard_of_each.add(std::int64_t{lease.shard});
-            }
+            wanted.add(lease.shard, marked);
         }
         const auto ask = [&](detail::prepared& sql, const auto&... more) {
-            return session_->settle("marking what was published", until, sql, box(), shards.value(),
-                                    epochs.value(), numbers.value(), shard_of_each.value(),
-                                    firsts.value(), lasts.value(), more...);
+            return session_->settle(marking, until, sql, box(), shards.value(), epochs.value(),
+                                    wanted.numbers.value(), wanted.shards.value(),
+                                    wanted.counts.value(), wanted.firsts.value(),
+                                    wanted.lasts.value(), more...);
         };
         auto& sql = *sql_;
-        const auto rows = options_.keep_published
-                              ? ask(are_dense ? sql.mark_ranges : sql.mark_all, stamp(now))
-                              : ask(are_dense ? sql.forget_ranges : sql.forget_all);
+        auto rows = options_.keep_published
+                        ? ask(wanted.are_dense ? sql.mark_ranges : sql.mark_rows, stamp(now))
+                        : ask(wanted.are_dense ? sql.forget_ranges : sql.forget_rows);
+        if (rows && PQntuples(rows->get()) != 0 && !detail::column<bool>(rows->get(), 0, 1)) {
+            rows = mark_one_by_one(marks, shards, epochs, now, until);
+        }
         std::vector<fenced_result> out(marks.size(),
                                        rows ? fenced_result::stale : fenced_result::unknown);
         for (int row = 0; rows && row < PQntuples(rows->get()); ++row) {
@@ -216,13 +190,13 @@ public:
     fenced_result put_off(const shard_lease& lease, std::int64_t number, const failure_note& note,
                           duration delay, steady_time until = never) {
         const auto waits = put_off_by(note.at, delay);
-        return write_under(lease, until, sql_->put_off, number, count_of(note),
+        return write_alone(lease, until, sql_->put_off, number, count_of(note),
                            bytea{encoded(note)}, stamp(waits.from), stamp(waits.due));
     }
 
     fenced_result park(const shard_lease& lease, std::int64_t number, const failure_note& note,
                        following what_follows, steady_time until = never) {
-        return write_under(lease, until, sql_->park, number, count_of(note), bytea{encoded(note)},
+        return write_alone(lease, until, sql_->park, number, count_of(note), bytea{encoded(note)},
                            static_cast<std::int32_t>(what_follows));
     }
 
@@ -233,8 +207,19 @@ public:
     }
 
     std::size_t purge(wall_time older_than, std::size_t limit, steady_time until = never) {
-        return session_->remove("purging an outbox", until, sql_->purge, box(), stamp(older_than),
-                                detail::limit_of(limit));
+        constexpr const char* what = "purging an outbox";
+        const auto most = detail::limit_of(limit);
+        const std::size_t gone =
+            session_->remove(what, until, sql_->purge, box(), stamp(older_than), most);
+        if (gone != 0 || limit == 0 || limit >= detail::bundle_entries_max) {
+            return gone;
+        }
+        // The oldest may be more than that, in one row.
+        const auto rows = session_->settle_several(what, until, [&](detail::wire& to) {
+            to.queue(sql_->split_settled, detail::parameters(box(), stamp(older_than)));
+            to.queue(sql_->purge, detail::parameters(box(), stamp(older_than), most));
+        });
+        return rows ? detail::column<std::size_t>(rows->get(), 0, 0) : 0;
     }
 
     /// Listens on the server (`LISTEN`), so that a commit which adds wakes this one wherever it runs.
@@ -271,6 +256,7 @@ private:
     friend class store;
 
     static constexpr const char* looking = "looking into an outbox";
+    static constexpr const char* marking = "marking what was published";
 
     outbox(std::shared_ptr<detail::session> session, const std::string& name,
            const outbox_options& options)
@@ -316,19 +302,6 @@ private:
         tx.check();
     }
 
-    /// The events shard by shard, those of one in their order: what is claimed together then lies
-    /// together.
-    [[nodiscard]] std::vector<std::pair<shard_id, std::size_t>> by_shard(
-        std::span<const event_view> events) const {
-        std::vector<std::pair<shard_id, std::size_t>> out;
-        out.reserve(events.size());
-        for (std::size_t i = 0; i < events.size(); ++i) {
-            out.emplace_back(shard_of(events[i], options_.shards), i);
-        }
-        std::sort(out.begin(), out.end());
-        return out;
-    }
-
     /// Leaves the event to the commit.
     void keep(const event_view& e, shard_id shard, std::uint64_t sequence, wall_time now) const {
         auto& added = session_->added;
@@ -343,40 +316,159 @@ private:
     [[nodiscard]] detail::lease_rows leases() const noexcept {
         return {*session_, sql_->leases, box(), options_.shards};
     }
+
+    /// A write to one entry under a lease. One that lies in a bundle is given a row of its own
+    /// first.
     template <class... Args>
-    fenced_result write_under(const shard_lease& lease, steady_time until, detail::prepared& sql,
-                              const Args&... args) const {
-        return leases().write(lease, until, sql, args...);
+    fenced_result write_alone(const shard_lease& lease, steady_time until, detail::prepared& sql,
+                              std::int64_t number, const Args&... args) const {
+        constexpr const char* what = "a write under a lease";
+        const detail::parameters values(box(), detail::number_of(lease.shard),
+                                        detail::number_of(lease.epoch), number, args...);
+        auto rows = session_->settle(what, until, sql, box(), detail::number_of(lease.shard),
+                                     detail::number_of(lease.epoch), number, args...);
+        if (rows && PQntuples(rows->get()) != 0 && detail::number_at(rows->get(), 0, 0) == 0) {
+            auto shards = detail::array_of_numbers();
+            auto epochs = detail::array_of_numbers();
+            auto bundles = detail::array_of_numbers();
+            shards.add(std::int64_t{lease.shard});
+            epochs.add(detail::number_of(lease.epoch));
+            bundles.add(detail::bundle_of(number));
+            rows = session_->settle_several(what, until, [&](detail::wire& to) {
+                to.queue(sql_->split, detail::parameters(box(), shards.value(), epochs.value(),
+                                                         bundles.value(), shards.value()));
+                to.queue(sql, values);
+            });
+        }
+        return !rows                         ? fenced_result::unknown
+               : PQntuples(rows->get()) != 0 ? fenced_result::done
+                                             : fenced_result::stale;
     }
 
-    [[nodiscard]] detail::shown_entries claim_one_by_one(std::span<const shard_lease> leases,
-                                                         wall_time now, claim_limits limits,
-                                                         steady_time until) const {
-        using detail::claimed_row;
-        detail::shown_entries out;
-        for (const auto& lease : leases) {
-            const auto rows = session_->settled(
-                looking, until, sql_->claim.large, box(), detail::number_of(lease.shard),
-                detail::number_of(lease.epoch), stamp(now), detail::limit_of(limits.entries),
-                detail::limit_of(limits.bytes));
-            auto& shown = out.emplace_back();
-            if (PQntuples(rows.get()) != 0) {
-                shown.emplace();
-            }
-            for (int row = 0; row < PQntuples(rows.get()); ++row) {
-                if (claimed_row::kind_of(rows.get(), row) == claimed_row::kind::entry) {
-                    auto& entry = shown->emplace_back();
-                    claimed_row::read(rows.get(), row, entry);
-                    const std::size_t size = entry.what.view().size_bytes();
-                    limits.bytes -= size < limits.bytes ? size : limits.bytes;
-                    --limits.entries;
+    /// Marks entries that may lie in bundles of which others are not marked.
+    [[nodiscard]] std::optional<detail::result> mark_one_by_one(std::span<const shard_marks> marks,
+                                                                const detail::array_writer& shards,
+                                                                const detail::array_writer& epochs,
+                                                                wall_time now,
+                                                                steady_time until) const {
+        auto numbers = detail::array_of_numbers();
+        auto shard_of_each = detail::array_of_numbers();
+        auto bundles = detail::array_of_numbers();
+        auto shard_of_bundle = detail::array_of_numbers();
+        for (const auto& [lease, marked] : marks) {
+            for (std::size_t i = 0; i < marked.size(); ++i) {
+                const auto bundle = detail::bundle_of(marked[i]);
+                if (i == 0 || bundle != detail::bundle_of(marked[i - 1])) {
+                    bundles.add(bundle);
+                    shard_of_bundle.add(std::int64_t{lease.shard});
                 }
-            }
-            if (limits.entries == 0 || limits.bytes == 0) {
-                break;
+                numbers.add(marked[i]);
+                shard_of_each.add(std::int64_t{lease.shard});
             }
         }
-        return out;
+        return session_->settle_several(marking, until, [&](detail::wire& to) {
+            to.queue(sql_->split, detail::parameters(box(), shards.value(), epochs.value(),
+                                                     bundles.value(), shard_of_bundle.value()));
+            if (options_.keep_published) {
+                to.queue(sql_->mark_listed,
+                         detail::parameters(box(), shards.value(), epochs.value(), numbers.value(),
+                                            shard_of_each.value(), stamp(now)));
+            } else {
+                to.queue(sql_->forget_listed,
+                         detail::parameters(box(), shards.value(), epochs.value(), numbers.value(),
+                                            shard_of_each.value()));
+            }
+        });
+    }
+
+    /// Gives each entry of some bundles a row of its own.
+    void split(std::span<const shard_lease> leases, std::span<const detail::row_of_lease> bundles,
+               steady_time until) const {
+        auto shards = detail::array_of_numbers();
+        auto epochs = detail::array_of_numbers();
+        auto numbers = detail::array_of_numbers();
+        auto shard_of_each = detail::array_of_numbers();
+        for (const auto& lease : leases) {
+            shards.add(std::int64_t{lease.shard});
+            epochs.add(detail::number_of(lease.epoch));
+        }
+        for (const auto& one : bundles) {
+            numbers.add(one.number);
+            shard_of_each.add(std::int64_t{leases[one.lease].shard});
+        }
+        static_cast<void>(session_->settled(looking, until, sql_->split, box(), shards.value(),
+                                            epochs.value(), numbers.value(),
+                                            shard_of_each.value()));
+    }
+
+    /// Answers false if the shards have to be looked at one by one.
+    [[nodiscard]] bool claim_together(detail::claim_reader& in, std::span<const shard_lease> leases,
+                                      wall_time now, claim_limits limits, steady_time until) const {
+        auto shards = detail::array_of_numbers();
+        auto epochs = detail::array_of_numbers();
+        for (const auto& lease : leases) {
+            shards.add(std::int64_t{lease.shard});
+            epochs.add(detail::number_of(lease.epoch));
+        }
+        auto& pace = opened_->pace;
+        std::size_t most = 0;
+        const auto ask = [&](detail::prepared& sql, const auto&... more) {
+            most = pace.rows_for(limits.entries);
+            in = detail::claim_reader(limits);
+            return session_->settled(looking, until, sql, box(), shards.value(), epochs.value(),
+                                     more..., detail::limit_of(most));
+        };
+        const auto is_enough = [&](const detail::result& rows) {
+            return pace.counted(in, static_cast<std::size_t>(PQntuples(rows.get())), most,
+                                limits.entries);
+        };
+        if (pace.is_behind()) {
+            const auto rows = ask(sql_->claim.plain);
+            const bool was_all = detail::reads_plainly(in, rows.get(), most) && is_enough(rows);
+            pace.tried(was_all);
+            if (was_all) {
+                return true;
+            }
+        }
+        for (;;) {
+            const auto rows = ask(sql_->claim.some, stamp(now));
+            if (!detail::reads_some(in, rows.get(), leases.size(), most)) {
+                return false;
+            }
+            if (is_enough(rows)) {
+                pace.saw(in.is_cut() || static_cast<std::size_t>(PQntuples(rows.get())) >= most);
+                return true;
+            }
+        }
+    }
+
+    void claim_one_by_one(detail::claim_reader& in, std::span<const shard_lease> leases,
+                          wall_time now, steady_time until) const {
+        using detail::claimed_row;
+        for (std::size_t i = 0; i < leases.size(); ++i) {
+            const auto left = in.left();
+            const auto rows = session_->settled(
+                looking, until, sql_->claim.large, box(), detail::number_of(leases[i].shard),
+                detail::number_of(leases[i].epoch), stamp(now), detail::limit_of(left.entries),
+                detail::limit_of(left.bytes));
+            in.out.emplace_back();
+            for (int row = 0; row < PQntuples(rows.get()) && !in.is_cut(); ++row) {
+                const auto kind = claimed_row::kind_of(rows.get(), row);
+                if (kind == claimed_row::kind::held) {
+                    in.hold_back(claimed_row::held_of(rows.get(), row));
+                    continue;
+                }
+                if (!in.out.back()) {
+                    in.out.back().emplace();
+                }
+                if (kind == claimed_row::kind::entry) {
+                    in.take(rows.get(), row, i);
+                }
+            }
+            if (in.is_cut() || in.left().entries == 0 || in.left().bytes == 0) {
+                return;
+            }
+        }
     }
 
     [[nodiscard]] static std::vector<outbox_entry> read(const PGresult* from) {

@@ -3,14 +3,16 @@
 /// @file
 /// How a relay claims: the statements, and how entries are read from their rows.
 ///
-/// One statement looks into several shards. It reads of the first what waits there, then of the next,
-/// and stops at the limit, so what it costs is what it shows.
+/// One statement looks into several shards. It reads of the first what waits there, then of the
+/// next, and stops at the limit, so what it costs is what it shows.
 ///
-/// An entry that nothing has happened to is told by its number, when it was added, and its event: all
-/// else of it is as it was made. What has changed since comes in one further value.
+/// An entry that nothing has happened to is told by its number, when it was added, and its event:
+/// all else of it is as it was made. What has changed since comes in one further value, and the
+/// events of a bundle in another.
 
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/event_columns.hpp>
+#include <sinew/adapters/postgres/outbox_bundles.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
@@ -47,21 +49,34 @@ inline constexpr std::size_t small_max = 8'192;
 /// A row of a claim.
 struct claimed_row {
     enum class kind : std::uint8_t {
-        entry,
+        entry,    ///< or a bundle of them
+        held,     ///< the keys that are held back
         nothing,  ///< the lease has ended; of `claim_large`: there is nothing
         large,    ///< a shard has large events, which `claim` does not show
     };
 
-    static constexpr int columns = 4;  ///< in front of those of the event
+    static constexpr int columns = 5;  ///< in front of those of the event
 
     [[nodiscard]] static kind kind_of(const PGresult* from, int row) {
         return PQgetisnull(from, row, 1) == 0   ? kind::entry
+               : PQgetisnull(from, row, 3) == 0 ? kind::held
                : PQgetisnull(from, row, 2) == 0 ? kind::large
                                                 : kind::nothing;
     }
     /// Which of the leases it belongs to: 0, 1, ...
     [[nodiscard]] static std::size_t lease_of(const PGresult* from, int row) {
         return static_cast<std::size_t>(number_at(from, row, 0)) - 1;
+    }
+
+    [[nodiscard]] static std::int64_t number_of(const PGresult* from, int row) {
+        return number_at(from, row, 1);
+    }
+    /// Empty, if the row is one entry.
+    [[nodiscard]] static std::string_view bundle_of(const PGresult* from, int row) {
+        return column_bytes(from, row, 4);
+    }
+    [[nodiscard]] static std::string_view held_of(const PGresult* from, int row) {
+        return column_bytes(from, row, 3);
     }
 
     static void read(const PGresult* from, int row, outbox_entry& to) {
@@ -82,8 +97,8 @@ private:
     static constexpr std::string_view changes =
         "CASE WHEN version > 1 THEN pg_catalog.int8send(version) || pg_catalog.int8send(attempts) "
         "|| pg_catalog.int2send(following) || pg_catalog.boolsend(wait_from IS NOT NULL) || "
-        "pg_catalog.int8send(coalesce(wait_from, 0)) || pg_catalog.int8send(coalesce(wait_due, "
-        "0)) || coalesce(failure, '') END";
+        "pg_catalog.int8send(coalesce(wait_from, 0)) || pg_catalog.int8send(coalesce(wait_due, 0)) "
+        "|| coalesce(failure, '') END";
 
     static void read_changes(std::string_view bytes, outbox_entry& to) {
         if (bytes.size() < changes_size) {
@@ -115,75 +130,212 @@ private:
 /// For each lease what it shows; nothing if it has ended.
 using shown_entries = std::vector<std::optional<std::vector<outbox_entry>>>;
 
-/// Adds the entry in a row to what its lease shows.
-inline void show(shown_entries& to, const PGresult* rows, int row) {
-    auto& of = to.at(claimed_row::lease_of(rows, row));
-    if (of->empty()) {
-        of->reserve(static_cast<std::size_t>(PQntuples(rows) - row));
-    }
-    claimed_row::read(rows, row, of->emplace_back());
-}
+/// A row of a claim, and the lease it belongs to.
+struct row_of_lease {
+    std::int64_t number;
+    std::size_t lease;
+};
 
-/// What `claim_statements::plain` shows, if that is all: the limit was reached, and each lease up to
-/// there shows something.
-[[nodiscard]] inline std::optional<shown_entries> plainly_shown(const PGresult* rows,
-                                                                std::size_t limit) {
-    const int count = PQntuples(rows);
-    if (count == 0 || static_cast<std::size_t>(count) < limit) {
-        return std::nullopt;
+/// Goes along the rows of a claim.
+///
+/// A bundle that would go beyond the limits is left for the next claim, unless nothing was shown
+/// yet: so it is marked as a whole.
+class claim_reader {
+public:
+    explicit claim_reader(claim_limits limits) noexcept : limits_(limits) {}
+
+    shown_entries out;
+    /// Bundles with entries that are held back. They have to be split before anything is shown.
+    std::vector<row_of_lease> to_split;
+
+    /// Whether a limit was reached: there may be more.
+    [[nodiscard]] bool is_cut() const noexcept { return cut_; }
+    [[nodiscard]] std::size_t shown() const noexcept { return shown_; }
+    /// In how many rows that lay.
+    [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+    [[nodiscard]] claim_limits left() const noexcept {
+        return {limits_.entries - shown_, bytes_ < limits_.bytes ? limits_.bytes - bytes_ : 0};
     }
-    shown_entries out(claimed_row::lease_of(rows, count - 1) + 1, std::vector<outbox_entry>());
-    for (int row = 0; row < count; ++row) {
-        show(out, rows, row);
+
+    void hold_back(std::string_view keys) { held_.read(keys); }
+
+    /// Takes a row that has entries, of the lease at that place in `out`.
+    void take(const PGresult* rows, int row, std::size_t lease) {
+        auto& to = *out.at(lease);
+        if (is_full()) {
+            return cut(lease);
+        }
+        ++rows_;
+        const auto bundle = claimed_row::bundle_of(rows, row);
+        if (!bundle.empty()) {
+            return take_bundle(rows, row, lease, bundle, to);
+        }
+        if (to.empty()) {
+            const auto more = static_cast<std::size_t>(PQntuples(rows) - row);
+            const auto left = limits_.entries - shown_;
+            to.reserve(more < left ? more : left);
+        }
+        claimed_row::read(rows, row, to.emplace_back());
+        count(to.back().what.view().size_bytes());
     }
-    for (const auto& one : out) {
-        if (one->empty()) {
-            return std::nullopt;
+
+private:
+    [[nodiscard]] bool is_full() const noexcept {
+        return shown_ >= limits_.entries || bytes_ >= limits_.bytes;
+    }
+    void count(std::size_t bytes) noexcept {
+        ++shown_;
+        bytes_ += bytes;
+    }
+    /// Nothing behind the last that was shown was looked at.
+    void cut(std::size_t lease) {
+        if (!cut_) {
+            out.resize(out[lease]->empty() && lease != 0 ? lease : lease + 1);
+        }
+        cut_ = true;
+    }
+
+    void take_bundle(const PGresult* rows, int row, std::size_t lease, std::string_view bundle,
+                     std::vector<outbox_entry>& to) {
+        const std::int64_t number = claimed_row::number_of(rows, row);
+        if (!held_.empty() && held_.hold_some_of(bundle, number)) {
+            to_split.push_back({number, lease});
+            return;
+        }
+        bundle_reader in(bundle);
+        if (shown_ != 0 && (in.entries() > limits_.entries - shown_ ||
+                            in.event_bytes() > limits_.bytes - bytes_)) {
+            --rows_;
+            return cut(lease);
+        }
+        if (to.capacity() - to.size() < in.entries()) {
+            to.reserve(2 * to.size() + in.entries());
+        }
+        const wall_time added = instant_at(rows, row, 2);
+        event_parts parts;
+        for (std::size_t i = 0; i < in.entries(); ++i) {
+            if (is_full()) {
+                return cut(lease);
+            }
+            in.next(parts);
+            auto& entry = to.emplace_back();
+            entry.number = number + static_cast<std::int64_t>(i);
+            entry.version = 1;
+            entry.added = added;
+            std::size_t bytes = 0;
+            for (const auto part : parts) {
+                bytes += part.size();
+            }
+            assign(entry.what, parts);
+            count(bytes);
         }
     }
-    return out;
+
+    claim_limits limits_;
+    held_keys held_;
+    std::size_t shown_ = 0;
+    std::size_t rows_ = 0;
+    std::size_t bytes_ = 0;
+    bool cut_ = false;
+};
+
+/// What `claim_statements::plain` shows, if that is all: a limit was reached, and each lease up to
+/// there shows something.
+[[nodiscard]] inline bool reads_plainly(claim_reader& to, const PGresult* rows,
+                                        std::size_t row_limit) {
+    const int count = PQntuples(rows);
+    if (count == 0) {
+        return false;
+    }
+    to.out.assign(claimed_row::lease_of(rows, count - 1) + 1, std::vector<outbox_entry>());
+    for (int row = 0; row < count && !to.is_cut(); ++row) {
+        to.take(rows, row, claimed_row::lease_of(rows, row));
+    }
+    if (!to.is_cut() && static_cast<std::size_t>(count) < row_limit) {
+        return false;
+    }
+    for (const auto& one : to.out) {
+        if (one->empty()) {
+            return false;
+        }
+    }
+    return true;
 }
 
-/// What `claim_statements::some` shows; nothing if the shards have to be looked at one by one: there
-/// are large events, or a lease that has ended took the place of an entry.
-[[nodiscard]] inline std::optional<shown_entries> shown_by(const PGresult* rows, std::size_t leases,
-                                                           std::size_t limit) {
+/// What `claim_statements::some` shows. Answers false if the shards have to be looked at one by
+/// one: there are large events, or a lease that has ended took the place of an entry.
+[[nodiscard]] inline bool reads_some(claim_reader& to, const PGresult* rows, std::size_t leases,
+                                     std::size_t row_limit) {
     const int count = PQntuples(rows);
-    const bool is_full = static_cast<std::size_t>(count) >= limit;
-    if (is_full) {
-        leases = count == 0 ? 1 : claimed_row::lease_of(rows, count - 1) + 1;
+    int row = 0;
+    if (count != 0 && claimed_row::kind_of(rows, 0) == claimed_row::kind::held) {
+        to.hold_back(claimed_row::held_of(rows, row++));
     }
-    shown_entries out(leases, std::vector<outbox_entry>());
-    for (int row = 0; row < count; ++row) {
+    const bool is_full = static_cast<std::size_t>(count - row) >= row_limit;
+    if (is_full) {
+        leases = count == row ? 1 : claimed_row::lease_of(rows, count - 1) + 1;
+    }
+    to.out.assign(leases, std::vector<outbox_entry>());
+    for (; row < count; ++row) {
         const auto kind = claimed_row::kind_of(rows, row);
         if (kind == claimed_row::kind::large || (kind == claimed_row::kind::nothing && is_full)) {
-            return std::nullopt;
+            return false;
         }
+        const auto lease = claimed_row::lease_of(rows, row);
         if (kind == claimed_row::kind::nothing) {
-            out.at(claimed_row::lease_of(rows, row)).reset();
+            to.out.at(lease).reset();
         } else {
-            show(out, rows, row);
+            to.take(rows, row, lease);
+        }
+        if (to.is_cut()) {
+            break;
         }
     }
-    return out;
+    return true;
 }
 
 /// Whether claims are likely to reach their limit, in shards where nothing is held back: then the
-/// plain statement is tried first.
+/// plain statement is tried first. And how many entries a row is likely to have.
 class claim_pace {
 public:
     [[nodiscard]] bool is_behind() const noexcept { return is_behind_ && skip_ == 0; }
     /// What the plain statement showed was all.
     void tried(bool was_all) noexcept { skip_ = was_all ? 0 : skipped; }
-    /// How many rows the other one had.
-    void saw(std::size_t rows, std::size_t limit) noexcept {
-        is_behind_ = rows >= limit;
+    /// What the other one showed.
+    void saw(bool was_full) noexcept {
+        is_behind_ = was_full;
         skip_ -= skip_ > 0 ? 1 : 0;
+    }
+
+    /// How many rows have about so many entries: rows that are read and not shown cost as much as
+    /// others. A claim of few takes no chances.
+    [[nodiscard]] std::size_t rows_for(std::size_t entries) const noexcept {
+        if (entries <= few) {
+            return entries;
+        }
+        const double rows = static_cast<double>(entries) / entries_per_row_;
+        return static_cast<std::size_t>(rows) + 1 < entries ? static_cast<std::size_t>(rows) + 1
+                                                            : entries;
+    }
+    /// What was read of so many rows, of so many at most. Answers false if that was so much less
+    /// than the limit that it is worth while to ask again.
+    [[nodiscard]] bool counted(const claim_reader& read, std::size_t rows, std::size_t row_limit,
+                               std::size_t limit) noexcept {
+        const bool is_short = rows >= row_limit && row_limit < limit && !read.is_cut() &&
+                              read.to_split.empty() && read.shown() < limit - limit / 4;
+        if (is_short) {
+            entries_per_row_ = 1;
+        } else if (read.rows() != 0) {
+            entries_per_row_ = static_cast<double>(read.shown()) / static_cast<double>(read.rows());
+        }
+        return !is_short;
     }
 
 private:
     static constexpr int skipped = 8;
+    static constexpr std::size_t few = 16;
 
+    double entries_per_row_ = 1;
     bool is_behind_ = false;
     int skip_ = 0;
 };
@@ -220,11 +372,22 @@ private:
     [[nodiscard]] static std::string held(std::string_view in_shard) {
         return std::string(
                    "WITH held AS MATERIALIZED (SELECT partitionkey AS key, number FROM "
-                   "~outbox_entries WHERE box = $1 AND ")
+                   "~outbox_rows WHERE box = $1 AND ")
             .append(in_shard)
             .append(" AND partitionkey <> '' AND ")
             .append(holds_back)
             .append(")");
+    }
+    /// A row of `kind::held`, if there are any: for the keys of bundles.
+    [[nodiscard]] static std::string held_row() {
+        std::string sql(
+            "(SELECT 1::bigint, NULL::bigint, NULL::bigint, (SELECT "
+            "pg_catalog.string_agg(pg_catalog.int8send(number) || "
+            "pg_catalog.int4send(pg_catalog.octet_length(key)) || key, '') FROM held)");
+        for (int i = 0; i < 1 + event_columns_count; ++i) {
+            sql.append(", NULL::bytea");
+        }
+        return sql.append(" WHERE EXISTS (SELECT 1 FROM held)) UNION ALL (");
     }
 
     /// From where a claim takes entries. The keys that are held back are read once, into a hash table.
@@ -232,12 +395,12 @@ private:
     /// asked, by index, whether it stands behind: so a claim takes time for what it looks at, not for
     /// that times the number of keys.
     [[nodiscard]] static std::string claimable(std::string_view shard) {
-        return std::string(" FROM ~outbox_entries e WHERE box = $1 AND shard = ")
+        return std::string(" FROM ~outbox_rows e WHERE box = $1 AND shard = ")
             .append(shard)
             .append(
                 " AND state = 0 AND (wait_due IS NULL OR $4 < wait_from OR $4 >= wait_due) AND "
                 "(partitionkey NOT IN (SELECT key FROM held) OR (number < (SELECT max(number) FROM "
-                "held) AND NOT EXISTS (SELECT 1 FROM ~outbox_entries WHERE box = $1 AND shard = ")
+                "held) AND NOT EXISTS (SELECT 1 FROM ~outbox_rows WHERE box = $1 AND shard = ")
             .append(shard)
             .append(
                 " AND ~key_of(partitionkey) = ~key_of(e.partitionkey) AND number < e.number AND ")
@@ -248,7 +411,7 @@ private:
     /// What stands for no entry: the lease has ended, or there are large events.
     [[nodiscard]] static std::string no_entry() {
         std::string sql("SELECT NULL::bigint, CASE WHEN lease.holds THEN 1::bigint END, NULL");
-        for (int i = 0; i < event_columns_count; ++i) {
+        for (int i = 0; i < 1 + event_columns_count; ++i) {
             sql.append(", NULL");
         }
         return sql.append(" WHERE NOT lease.holds OR (SELECT found FROM large)");
@@ -265,14 +428,14 @@ private:
             .append(leases_given)
             .append(" CROSS JOIN LATERAL (SELECT number, added, ")
             .append(claimed_row::changes)
-            .append(", ")
+            .append(", events, ")
             .append(event_columns)
-            .append(" FROM ~outbox_entries WHERE box = $1 AND shard = w.shard AND state = 0 AND ")
+            .append(" FROM ~outbox_rows WHERE box = $1 AND shard = w.shard AND state = 0 AND ")
             .append(holds)
             .append(
-                " AND NOT EXISTS (SELECT 1 FROM ~outbox_entries WHERE box = $1 AND shard = w.shard "
+                " AND NOT EXISTS (SELECT 1 FROM ~outbox_rows WHERE box = $1 AND shard = w.shard "
                 "AND (wait_due IS NOT NULL OR state = 1)) AND NOT EXISTS (SELECT 1 FROM "
-                "~outbox_entries WHERE box = $1 AND shard = w.shard AND state + 0 = 0 AND size > ")
+                "~outbox_rows WHERE box = $1 AND shard = w.shard AND state + 0 = 0 AND size > ")
             .append(std::to_string(small_max))
             .append(") ORDER BY number LIMIT $4) found LIMIT $4");
     }
@@ -282,32 +445,36 @@ private:
     [[nodiscard]] static std::string some_text() {
         return held("shard + 0 = ANY($2)")
             .append(
-                ", large AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM ~outbox_entries WHERE box = "
-                "$1 AND shard + 0 = ANY($2) AND state + 0 = 0 AND size > ")
+                ", large AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM ~outbox_rows WHERE box = $1 "
+                "AND shard + 0 = ANY($2) AND state + 0 = 0 AND size > ")
             .append(std::to_string(small_max))
-            .append(") AS found) SELECT w.at, found.* FROM ")
+            .append(") AS found) ")
+            .append(held_row())
+            .append("SELECT w.at, found.* FROM ")
             .append(leases_given)
             .append(" CROSS JOIN LATERAL (SELECT ")
             .append(holds)
             .append(" AS holds OFFSET 0) lease CROSS JOIN LATERAL ((SELECT number, added, ")
             .append(claimed_row::changes)
-            .append(", ")
+            .append(", events, ")
             .append(event_columns)
             .append(claimable("w.shard"))
             .append(
                 " AND lease.holds AND NOT (SELECT found FROM large) ORDER BY number LIMIT $5) "
                 "UNION ALL (")
             .append(no_entry())
-            .append(")) found LIMIT $5");
+            .append(")) found LIMIT $5)");
     }
 
     [[nodiscard]] static std::string large_text() {
         return held("shard = $2")
+            .append(" ")
+            .append(held_row())
             .append(
-                " SELECT 1::bigint, e.* FROM ~outbox_leases l LEFT JOIN LATERAL (SELECT "
-                "number, added, ")
+                "SELECT 1::bigint, e.* FROM ~outbox_leases l LEFT JOIN LATERAL (SELECT number, "
+                "added, ")
             .append(claimed_row::changes)
-            .append(", ")
+            .append(", events, ")
             .append(event_columns)
             .append(
                 " FROM (SELECT *, sum(size) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - size "
@@ -315,7 +482,7 @@ private:
             .append(claimable("$2"))
             .append(
                 " ORDER BY number LIMIT $5) chosen WHERE before < $6) e ON true WHERE l.box = $1 "
-                "AND l.shard = $2 AND l.epoch = $3 AND l.owner <> ''");
+                "AND l.shard = $2 AND l.epoch = $3 AND l.owner <> '')");
     }
 };
 

@@ -6,6 +6,7 @@
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/event_columns.hpp>
 #include <sinew/adapters/postgres/lease_rows.hpp>
+#include <sinew/adapters/postgres/outbox_bundles.hpp>
 #include <sinew/adapters/postgres/outbox_claims.hpp>
 #include <sinew/adapters/postgres/schema.hpp>
 #include <sinew/adapters/postgres/values.hpp>
@@ -32,24 +33,40 @@ inline constexpr std::string_view entry_columns =
 
 inline constexpr int entry_columns_count = 10;
 
-/// From which number to which the entries lie that a call marks.
-struct number_range {
-    explicit number_range(std::span<const std::int64_t> numbers) noexcept {
-        for (const auto number : numbers) {
-            first = number < first ? number : first;
-            last = number > last ? number : last;
-        }
+/// The rows of one call that marks entries: their numbers, shards and how many entries each is
+/// thought to have, and from where to where they lie in each shard.
+struct marked_rows {
+    array_writer numbers = array_of_numbers();
+    array_writer shards = array_of_numbers();
+    array_writer counts = array_of_numbers();
+    array_writer firsts = array_of_numbers();
+    array_writer lasts = array_of_numbers();
+    bool are_dense = true;
+
+    void add(shard_id shard, std::span<const std::int64_t> of) {
+        std::int64_t first = INT64_MAX;
+        std::int64_t last = INT64_MIN;
+        std::uint64_t rows = 0;
+        for_each_run(of, [&](const entry_run& run) {
+            numbers.add(run.number);
+            shards.add(std::int64_t{shard});
+            counts.add(run.entries);
+            first = run.number < first ? run.number : first;
+            last = run.number > last ? run.number : last;
+            ++rows;
+        });
+        firsts.add(first);
+        lasts.add(last);
+        // Numbers of all shards and outboxes are drawn together, so those of one lie apart.
+        constexpr std::uint64_t apart = 64 * std::uint64_t{numbers_apart};
+        are_dense =
+            are_dense && rows >= few &&
+            static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first) < apart * rows;
     }
 
-    /// Whether little else lies between them. Numbers of all shards and outboxes are drawn together,
-    /// so those of one lie apart.
-    [[nodiscard]] bool is_dense(std::size_t count) const noexcept {
-        constexpr std::uint64_t apart = 64;
-        return static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first) < apart * count;
-    }
-
-    std::int64_t first = INT64_MAX;
-    std::int64_t last = INT64_MIN;
+private:
+    /// So few are as quickly found one by one.
+    static constexpr std::uint64_t few = 16;
 };
 
 /// The statements of an outbox. Each begins with the number of the box; those under a lease go on
@@ -64,55 +81,68 @@ struct outbox_statements {
           open(named("SELECT box, shards FROM ~outboxes WHERE ~key_of(name) = ~key_of($1)")),
           leases(named, {"~outbox_leases", "box", "shard"}),
           claim(named),
-          mark_all(named(under_leases(marked("$8"), each_of_list))),
-          mark_ranges(named(under_leases(marked("$8"), each_in_ranges))),
-          forget_all(named(under_leases("DELETE FROM ~outbox_entries", each_of_list))),
-          forget_ranges(named(under_leases("DELETE FROM ~outbox_entries", each_in_ranges))),
-          mark(named(under_lease(marked("$7"), listed))),
-          mark_range(named(under_lease(marked("$7"), in_range))),
-          forget(named(under_lease("DELETE FROM ~outbox_entries", listed))),
-          forget_range(named(under_lease("DELETE FROM ~outbox_entries", in_range))),
-          put_off(named(under_lease("UPDATE ~outbox_entries SET version = version + 1, attempts = "
-                                    "least(attempts + $5, 4294967295), failure = $6, wait_from = "
-                                    "$7, wait_due = $8",
-                                    named_alone))),
-          park(named(under_lease("UPDATE ~outbox_entries SET state = 1, version = version + 1, "
-                                 "attempts = least(attempts + $5, 4294967295), failure = $6, "
-                                 "following = $7, wait_from = NULL, wait_due = NULL",
-                                 named_alone))),
-          lag(named("SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), "
-                    "min(added) FILTER (WHERE state = 0) FROM ~outbox_entries WHERE box = $1 AND "
-                    "state < 2")),
-          purge(named("WITH gone AS (DELETE FROM ~outbox_entries WHERE ctid = ANY(ARRAY(SELECT "
-                      "ctid FROM ~outbox_entries WHERE box = $1 AND state > 1 AND settled < $2 "
-                      "ORDER BY settled LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1) SELECT "
-                      "count(*) FROM gone")),
+          mark_rows(named(under_leases(marked("$9"), each_of_list))),
+          mark_ranges(named(under_leases(marked("$9"), each_in_ranges))),
+          mark_listed(named(listed_under_leases(marked("$6")))),
+          mark_one(named(under_lease(marked("$5"), "bundled < 2"))),
+          forget_rows(named(under_leases("DELETE FROM ~outbox_rows", each_of_list))),
+          forget_ranges(named(under_leases("DELETE FROM ~outbox_rows", each_in_ranges))),
+          forget_listed(named(listed_under_leases("DELETE FROM ~outbox_rows"))),
+          forget_one(named(under_lease("DELETE FROM ~outbox_rows", "bundled < 2"))),
+          split(named(split_text())),
+          split_settled(named(split_settled_text())),
+          put_off(named(under_lease(
+              "UPDATE ~outbox_rows SET version = version + 1, attempts = least(attempts + $5, "
+              "4294967295), failure = $6, wait_from = $7, wait_due = $8",
+              "bundled = 0"))),
+          park(named(under_lease(
+              "UPDATE ~outbox_rows SET state = 1, version = version + 1, attempts = least(attempts "
+              "+ $5, 4294967295), failure = $6, following = $7, wait_from = NULL, wait_due = NULL",
+              "bundled = 0"))),
+          lag(named("SELECT coalesce(sum(greatest(bundled, 1)) FILTER (WHERE state = 0), "
+                    "0)::bigint, count(*) FILTER (WHERE state = 1), min(added) FILTER (WHERE state "
+                    "= 0) FROM ~outbox_rows WHERE box = $1 AND state < 2")),
+          purge(named("WITH old AS (SELECT ctid AS place, settled, greatest(bundled, 1) AS entries "
+                      "FROM ~outbox_rows WHERE box = $1 AND state > 1 AND settled < $2 ORDER BY "
+                      "settled LIMIT $3 FOR UPDATE SKIP LOCKED), counted AS (SELECT place, "
+                      "sum(entries) OVER (ORDER BY settled ROWS UNBOUNDED PRECEDING) AS through "
+                      "FROM old), gone AS (DELETE FROM ~outbox_rows WHERE ctid = ANY(ARRAY(SELECT "
+                      "place FROM counted WHERE through <= $3)) RETURNING greatest(bundled, 1) AS "
+                      "entries) SELECT coalesce(sum(entries), 0)::bigint FROM gone")),
           parked(named(std::string("SELECT ")
                            .append(entry_columns)
                            .append(event_columns)
-                           .append(" FROM ~outbox_entries WHERE box + 0 = $1 AND state = 1 AND "
-                                   "number + 0 > $2 ORDER BY number + 0 LIMIT $3"))),
-          unpark(named("UPDATE ~outbox_entries SET state = 0, version = version + 1 WHERE box + 0 "
-                       "= $1 AND number + 0 = $2 AND version = $3 AND state = 1 RETURNING 1")),
-          discard(
-              named("UPDATE ~outbox_entries SET state = 3, version = version + 1, settled = $4, "
-                    "failure = $5 WHERE box + 0 = $1 AND number + 0 = $2 AND version = $3 AND "
-                    "state = 1 RETURNING 1")) {}
+                           .append(" FROM ~outbox_rows WHERE box + 0 = $1 AND state = 1 AND number "
+                                   "+ 0 > $2 ORDER BY number + 0 LIMIT $3"))),
+          unpark(named("UPDATE ~outbox_rows SET state = 0, version = version + 1 WHERE box + 0 = "
+                       "$1 AND number + 0 = $2 AND version = $3 AND state = 1 RETURNING 1")),
+          discard(named("UPDATE ~outbox_rows SET state = 3, version = version + 1, settled = $4, "
+                        "failure = $5 WHERE box + 0 = $1 AND number + 0 = $2 AND version = $3 AND "
+                        "state = 1 RETURNING 1")) {}
 
     prepared make;
     prepared open;
     lease_statements leases;
     claim_statements claim;
-    /// Of several shards: $2 and $3 are their numbers and epochs, $4 and $5 the entries' numbers and
-    /// shards, $6 and $7 each shard's first and last. They answer the shards whose lease holds.
-    prepared mark_all;
+    /// Of several shards: $2 and $3 are their numbers and epochs, $4 to $6 the rows' numbers,
+    /// shards and how many entries each has, $7 and $8 each shard's first and last. They answer the
+    /// shards whose lease holds, and whether all the rows are there as they were thought to be; if
+    /// not, nothing is changed.
+    prepared mark_rows;
     prepared mark_ranges;
-    prepared forget_all;
+    /// Of several shards: $2 and $3 are their numbers and epochs, $4 and $5 the numbers and shards
+    /// of entries, of which none is in a bundle. They answer the shards whose lease holds.
+    prepared mark_listed;
+    /// The entry of that number, if it has a row of its own. They answer 0 if there is none.
+    prepared mark_one;
+    prepared forget_rows;
     prepared forget_ranges;
-    prepared mark;
-    prepared mark_range;
-    prepared forget;
-    prepared forget_range;
+    prepared forget_listed;
+    prepared forget_one;
+    /// Gives each entry of those bundles a row of its own; as `mark_listed`.
+    prepared split;
+    /// Does so with the bundle that was published first; $2 is before when.
+    prepared split_settled;
     prepared put_off;
     prepared park;
     prepared lag;
@@ -123,64 +153,105 @@ struct outbox_statements {
 
 private:
     static constexpr std::string_view published =
-        "UPDATE ~outbox_entries SET state = 2, version = version + 1, wait_from = NULL, wait_due = "
+        "UPDATE ~outbox_rows SET state = 2, version = version + 1, wait_from = NULL, wait_due = "
         "NULL, settled = ";
     [[nodiscard]] static std::string marked(std::string_view when) {
         return std::string(published).append(when);
     }
 
-    /// Which entries a write means: one; those of a list between two numbers, where little else lies
-    /// between (IS TRUE makes PostgreSQL hash the list); or those of any list. Each of these is looked
-    /// up by itself (OFFSET 0 keeps the planner from reading all that wait to find a few), and then
-    /// taken by its place: nobody else changes an entry that waits, as long as the lease is locked.
-    static constexpr std::string_view named_alone =
-        "box = $1 AND shard = $2 AND number = $4 AND state = 0 AND EXISTS (SELECT 1 FROM held)";
-    static constexpr std::string_view in_range =
-        "box = $1 AND shard = $2 AND number >= $5 AND number <= $6 AND state = 0 AND (number IN "
-        "(SELECT unnest($4))) IS TRUE AND EXISTS (SELECT 1 FROM held)";
-    static constexpr std::string_view listed =
-        "ctid = ANY(ARRAY(SELECT one.place FROM unnest($4) AS list(number), LATERAL (SELECT ctid "
-        "AS place FROM ~outbox_entries WHERE box = $1 AND shard = $2 AND number = list.number AND "
-        "state = 0 OFFSET 0) one WHERE EXISTS (SELECT 1 FROM held))) AND state + 0 = 0";
-
-    /// A change of entries that wait, under a lease; it answers a row if the lease holds. The lease
-    /// is locked first, so whoever takes it waits until the change is committed, and after that
-    /// nothing is changed any more.
+    /// A change of one entry that waits, $4, under a lease; it answers a row if the lease holds,
+    /// and whether anything was changed. The lease is locked first, so whoever takes it waits until
+    /// the change is committed, and after that nothing is changed any more.
     [[nodiscard]] static std::string under_lease(std::string_view change, std::string_view which) {
         return std::string(
-                   "WITH held AS MATERIALIZED (SELECT 1 FROM ~outbox_leases WHERE box = $1 "
-                   "AND shard = $2 AND epoch = $3 AND owner <> '' FOR SHARE), changed AS (")
+                   "WITH held AS MATERIALIZED (SELECT 1 FROM ~outbox_leases WHERE box = $1 AND "
+                   "shard = $2 AND epoch = $3 AND owner <> '' FOR SHARE), changed AS (")
             .append(change)
-            .append(" WHERE ")
+            .append(" WHERE box = $1 AND shard = $2 AND number = $4 AND state = 0 AND ")
             .append(which)
-            .append(") SELECT 1 FROM held");
+            .append(
+                " AND EXISTS (SELECT 1 FROM held) RETURNING 1) SELECT (SELECT count(*) FROM "
+                "changed) FROM held");
     }
 
-    /// The same for several shards, of which little else or much may lie between the first and the
-    /// last entry.
+    static constexpr std::string_view held_leases =
+        "WITH held AS MATERIALIZED (SELECT l.shard FROM unnest($2::bigint[], $3::bigint[]) AS "
+        "w(shard, epoch), LATERAL (SELECT shard FROM ~outbox_leases WHERE box = $1 AND shard = "
+        "w.shard AND epoch = w.epoch AND owner <> '' FOR SHARE) l)";
+
+    /// The rows between the first and the last, where little else lies between (IS TRUE makes
+    /// PostgreSQL hash the list); or each looked up by itself (OFFSET 0 keeps the planner from
+    /// reading all that wait to find a few). They are then taken by their place: nobody else
+    /// changes an entry that waits, as long as the lease is locked.
     static constexpr std::string_view each_in_ranges =
-        "held JOIN unnest($2::bigint[], $6::bigint[], $7::bigint[]) AS range(shard, first, last) "
-        "ON "
-        "range.shard = held.shard, LATERAL (SELECT ctid AS place FROM ~outbox_entries WHERE box = "
+        "held JOIN unnest($2::bigint[], $7::bigint[], $8::bigint[]) AS range(shard, first, last) "
+        "ON range.shard = held.shard, LATERAL (SELECT ctid AS place FROM ~outbox_rows WHERE box = "
         "$1 AND shard = held.shard AND number >= range.first AND number <= range.last AND state = "
-        "0 AND ((number, shard::bigint) IN (SELECT unnest($4::bigint[]), unnest($5::bigint[]))) IS "
-        "TRUE OFFSET 0) one";
+        "0 AND ((number, shard::bigint, greatest(bundled, 1)::bigint) IN (SELECT "
+        "unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]))) IS TRUE OFFSET 0) one";
     static constexpr std::string_view each_of_list =
-        "unnest($4::bigint[], $5::bigint[]) AS list(number, shard), LATERAL (SELECT ctid AS place "
-        "FROM ~outbox_entries WHERE box = $1 AND shard = list.shard AND number = list.number AND "
-        "state = 0 OFFSET 0) one WHERE list.shard IN (SELECT shard FROM held) AND $6 IS NOT NULL "
-        "AND $7 IS NOT NULL";
+        "unnest($4::bigint[], $5::bigint[], $6::bigint[]) AS list(number, shard, entries), LATERAL "
+        "(SELECT ctid AS place FROM ~outbox_rows WHERE box = $1 AND shard = list.shard AND number "
+        "= list.number AND state = 0 AND greatest(bundled, 1) = list.entries OFFSET 0) one WHERE "
+        "list.shard IN (SELECT shard FROM held) AND $7 IS NOT NULL AND $8 IS NOT NULL";
 
     [[nodiscard]] static std::string under_leases(std::string_view change, std::string_view each) {
-        return std::string(
-                   "WITH held AS MATERIALIZED (SELECT l.shard FROM unnest($2::bigint[], "
-                   "$3::bigint[]) AS w(shard, epoch), LATERAL (SELECT shard FROM ~outbox_leases "
-                   "WHERE box = $1 AND shard = w.shard AND epoch = w.epoch AND owner <> '' FOR "
-                   "SHARE) l), changed AS (")
-            .append(change)
-            .append(" WHERE ctid = ANY(ARRAY(SELECT one.place FROM ")
+        return std::string(held_leases)
+            .append(", found AS MATERIALIZED (SELECT one.place FROM ")
             .append(each)
-            .append(")) AND state + 0 = 0) SELECT shard::bigint FROM held");
+            .append(
+                "), whole AS MATERIALIZED (SELECT (SELECT count(*) FROM found) = (SELECT count(*) "
+                "FROM unnest($5::bigint[]) AS list(shard) WHERE list.shard IN (SELECT shard FROM "
+                "held)) AS is_whole), changed AS (")
+            .append(change)
+            .append(
+                " WHERE ctid = ANY(ARRAY(SELECT place FROM found WHERE (SELECT is_whole FROM "
+                "whole))) AND state + 0 = 0) SELECT shard::bigint, (SELECT is_whole FROM whole) "
+                "FROM held");
+    }
+
+    static constexpr std::string_view listed =
+        "ctid = ANY(ARRAY(SELECT one.place FROM unnest($4::bigint[], $5::bigint[]) AS list(number, "
+        "shard), LATERAL (SELECT ctid AS place FROM ~outbox_rows WHERE box = $1 AND shard = "
+        "list.shard AND number = list.number AND state = 0 OFFSET 0) one WHERE list.shard IN "
+        "(SELECT shard FROM held))) AND state + 0 = 0";
+
+    [[nodiscard]] static std::string listed_under_leases(std::string_view change) {
+        return std::string(held_leases)
+            .append(", changed AS (")
+            .append(change)
+            .append(" WHERE ")
+            .append(listed)
+            .append(") SELECT shard::bigint FROM held");
+    }
+
+    static constexpr std::string_view unpacked =
+        " RETURNING number, version, added, settled, box, shard, state, events) INSERT INTO "
+        "~outbox_rows(number, version, added, settled, box, shard, state, size, ";
+    [[nodiscard]] static std::string rows_of_gone() {
+        std::string sql(unpacked);
+        sql.append(event_columns)
+            .append(
+                ") OVERRIDING SYSTEM VALUE SELECT gone.number + one.at, version, added, settled, "
+                "box, shard, state, one.size");
+        for (int i = 1; i <= event_columns_count; ++i) {
+            sql.append(", one.parts[").append(std::to_string(i)).append("]");
+        }
+        return sql.append(" FROM gone, LATERAL ~outbox_unpacked(gone.events) AS one");
+    }
+    [[nodiscard]] static std::string split_text() {
+        return std::string(held_leases)
+            .append(", gone AS (DELETE FROM ~outbox_rows WHERE ")
+            .append(listed)
+            .append(" AND bundled > 0")
+            .append(rows_of_gone());
+    }
+    [[nodiscard]] static std::string split_settled_text() {
+        return std::string(
+                   "WITH gone AS (DELETE FROM ~outbox_rows WHERE ctid = ANY(ARRAY(SELECT ctid FROM "
+                   "~outbox_rows WHERE box = $1 AND state > 1 AND settled < $2 ORDER BY settled "
+                   "LIMIT 1 FOR UPDATE SKIP LOCKED)) AND bundled > 0")
+            .append(rows_of_gone());
     }
 };
 

@@ -12,7 +12,7 @@
 /// | `open_partitions` | consumer, topic, partition | somebody works on it |
 /// | `attempts` | consumer, topic, partition, offset | how often the event was begun |
 /// | `outboxes` | box | its name and its number of shards |
-/// | `outbox_entries` | (number) | the event, and what became of it |
+/// | `outbox_rows` | (number) | events, and what became of them |
 /// | `outbox_keys` | box, key | how far the key's events are numbered |
 /// | `outbox_leases` | box, shard | who publishes |
 /// | `journals` | book | its name and its number of seats |
@@ -31,20 +31,21 @@
 ///
 /// Those of an outbox, and those of a journal, are made when one is first asked for.
 ///
-/// **Guarantees.** Two processes that start at once make the tables once. Tables of a newer version
-/// are refused, with both versions in the message, and not touched.
+/// **Guarantees.** Two processes that start at once make the tables once. Those of an older version
+/// are brought to this one, and nothing that is in them is lost. Tables of a newer version are
+/// refused, with both versions in the message, and not touched.
 
 #include <sinew/adapters/postgres/connection.hpp>
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/core/error.hpp>
 
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace sinew::postgres {
 
@@ -100,6 +101,10 @@ struct schema_part {
     std::string_view name;
     std::int64_t version = 0;
     std::string_view script;
+    /// What makes version 2 of version 1, if there is one.
+    std::string_view upgrade{};
+    /// What comes behind either.
+    std::string_view also{};
 };
 
 // The inbox has no B-tree on `at`: a BRIN index costs next to nothing for each event, and finds what
@@ -145,13 +150,18 @@ CREATE TABLE ~attempts(
 )"};
 
 // Entries are found by their state, through indexes that hold only those that wait or are parked,
-// those that are parked or were put off, large ones that wait, those that are parked, and those that
-// are settled. Of an event that is added only the first has to know, and of a large one the third. The
-// sums keep the planner from taking the first index in place of another. There is no primary key: it
-// would be a second B-tree for each event, and nothing looks for it; so that changes can be published
-// to subscribers all the same, old rows are told whole (which only a server that logs for subscribers
-// does). Rows come and go fast, so what they leave behind is cleared away early.
-inline constexpr schema_part outbox_schema{"outbox", 1, R"(
+// those that are parked or were put off, large ones that wait, those that are parked, and those
+// that are settled. Of an event that is added only the first has to know, and of a large one the
+// third. The sums keep the planner from taking the first index in place of another. There is no
+// primary key: it would be a second B-tree for each event, and nothing looks for it; so that
+// changes can be published to subscribers all the same, old rows are told whole (which only a
+// server that logs for subscribers does). Rows come and go fast, so what they leave behind is
+// cleared away early.
+//
+// A row is one entry, or a bundle of as many as `bundled` says, whose events are in `events`, and
+// whose other columns of an event are empty. Such a row stays in its page as it is. Numbers are as
+// far apart as a bundle may have entries.
+inline constexpr schema_part outbox_schema{"outbox", 2, R"(
 CREATE TABLE ~outboxes(
     box integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name bytea NOT NULL,
     shards integer NOT NULL);
@@ -162,8 +172,8 @@ CREATE TABLE ~outbox_keys(
 CREATE TABLE ~outbox_leases(
     box integer NOT NULL, shard integer NOT NULL, epoch bigint NOT NULL, beat bigint NOT NULL,
     owner bytea NOT NULL, PRIMARY KEY(box, shard)) WITH (fillfactor = 50);
-CREATE TABLE ~outbox_entries(
-    number bigint GENERATED ALWAYS AS IDENTITY,
+CREATE TABLE ~outbox_rows(
+    number bigint GENERATED ALWAYS AS IDENTITY (START WITH 64 INCREMENT BY 64),
     version bigint NOT NULL DEFAULT 1, attempts bigint NOT NULL DEFAULT 0, added bigint NOT NULL,
     settled bigint, wait_from bigint, wait_due bigint,
     box integer NOT NULL, shard integer NOT NULL, size integer NOT NULL,
@@ -172,15 +182,42 @@ CREATE TABLE ~outbox_entries(
     time bytea NOT NULL, datacontenttype bytea NOT NULL, dataschema bytea NOT NULL,
     data bytea NOT NULL, partitionkey bytea NOT NULL, sequence bytea NOT NULL,
     correlationid bytea NOT NULL, causationid bytea NOT NULL, traceparent bytea NOT NULL,
-    headers bytea NOT NULL) WITH (autovacuum_vacuum_scale_factor = 0.05,
-    autovacuum_analyze_scale_factor = 0.05);
-ALTER TABLE ~outbox_entries REPLICA IDENTITY FULL;
-CREATE INDEX outbox_open ON ~outbox_entries(box, shard, number) WHERE state < 2;
-CREATE INDEX outbox_held ON ~outbox_entries(box, shard, ~key_of(partitionkey), number)
+    headers bytea NOT NULL, bundled integer NOT NULL DEFAULT 0,
+    events bytea NOT NULL DEFAULT '') WITH (toast_tuple_target = 8160,
+    autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE ~outbox_rows REPLICA IDENTITY FULL;
+CREATE INDEX outbox_open ON ~outbox_rows(box, shard, number) WHERE state < 2;
+CREATE INDEX outbox_held ON ~outbox_rows(box, shard, ~key_of(partitionkey), number)
     WHERE wait_due IS NOT NULL OR state = 1;
-CREATE INDEX outbox_large ON ~outbox_entries(box, shard) WHERE state + 0 = 0 AND size > 8192;
-CREATE INDEX outbox_parked ON ~outbox_entries((box + 0), (number + 0)) WHERE state = 1;
-CREATE INDEX outbox_settled ON ~outbox_entries(box, settled) WHERE state > 1;
+CREATE INDEX outbox_large ON ~outbox_rows(box, shard) WHERE state + 0 = 0 AND size > 8192;
+CREATE INDEX outbox_parked ON ~outbox_rows((box + 0), (number + 0)) WHERE state = 1;
+CREATE INDEX outbox_settled ON ~outbox_rows(box, settled) WHERE state > 1;
+)",
+                                           R"(
+ALTER TABLE ~outbox_entries RENAME TO outbox_rows;
+ALTER TABLE ~outbox_rows ADD COLUMN bundled integer NOT NULL DEFAULT 0,
+    ADD COLUMN events bytea NOT NULL DEFAULT '', SET (toast_tuple_target = 8160),
+    ALTER COLUMN number SET INCREMENT BY 64;
+SELECT pg_catalog.setval(place, (pg_catalog.nextval(place) / 64 + 2) * 64)
+    FROM (SELECT pg_catalog.pg_get_serial_sequence('~outbox_rows', 'number')::regclass AS place)
+    AS of;
+)",
+                                           R"(
+ALTER TABLE ~outbox_rows ALTER COLUMN events SET STORAGE EXTERNAL;
+CREATE OR REPLACE FUNCTION ~outbox_unpacked(bytea)
+RETURNS TABLE(at bigint, size bigint, parts bytea[])
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$SELECT place / 14, pg_catalog.sum(length)::bigint, pg_catalog.array_agg(
+        pg_catalog.substring($1, (ended - length + 1)::integer, length) ORDER BY place)
+    FROM (SELECT place, length, 2 + 28 * entries + pg_catalog.sum(length) OVER (ORDER BY place)
+            AS ended
+        FROM (SELECT entries, place, 256 * pg_catalog.get_byte($1, (2 + 2 * place)::integer)
+                + pg_catalog.get_byte($1, (3 + 2 * place)::integer) AS length
+            FROM (SELECT 256 * pg_catalog.get_byte($1, 0) + pg_catalog.get_byte($1, 1) AS entries)
+                    AS head,
+                pg_catalog.generate_series(0::bigint, 14 * entries - 1) AS place) AS lengths)
+        AS ends
+    GROUP BY place / 14$$;
 )"};
 
 // What an instance was started with is apart from where it stands, which is written often. States: as
@@ -237,11 +274,11 @@ CREATE INDEX journal_replies_by_time ON ~journal_replies(book, at);
 
 /// What makes the tables of some parts, within one transaction.
 [[nodiscard]] inline std::string creation_of(const naming& named,
-                                             std::initializer_list<schema_part> parts) {
+                                             const std::vector<schema_part>& parts) {
     std::string sql =
         named("CREATE TABLE IF NOT EXISTS ~meta(name text PRIMARY KEY, version bigint NOT NULL);");
     for (const auto& part : parts) {
-        sql += named(part.script) +
+        sql += named(part.script) + named(part.also) +
                named("INSERT INTO ~meta(name, version) VALUES ('" + std::string(part.name) + "', " +
                      std::to_string(part.version) + ");\n");
     }
@@ -270,9 +307,9 @@ CREATE INDEX journal_replies_by_time ON ~journal_replies(book, at);
     return found ? std::optional(std::get<0>(*found)) : std::nullopt;
 }
 
-/// Whether the tables are there, in this version.
-[[nodiscard]] inline bool schema_is_there(connection& db, const naming& named,
-                                          const schema_part& part) {
+/// The version of the tables, or 0 if they are not there.
+[[nodiscard]] inline std::int64_t checked_schema_version(connection& db, const naming& named,
+                                                         const schema_part& part) {
     const auto version = schema_version(db, named, part);
     if (version && *version > part.version) {
         throw schema_error("postgres: " + db.where() + ": its tables of '" +
@@ -281,7 +318,20 @@ CREATE INDEX journal_replies_by_time ON ~journal_replies(book, at);
                            ", and this program knows version " + std::to_string(part.version) +
                            ". Run a program that was built with the newer sinew.");
     }
-    return version.has_value();
+    return version.value_or(0);
+}
+
+/// Whether the tables are there, in this version.
+[[nodiscard]] inline bool schema_is_there(connection& db, const naming& named,
+                                          const schema_part& part) {
+    return checked_schema_version(db, named, part) == part.version;
+}
+
+/// What brings the tables of a part from version 1 to this one, within one transaction.
+[[nodiscard]] inline std::string upgrade_of(const naming& named, const schema_part& part) {
+    return named(part.upgrade) + named(part.also) +
+           named("UPDATE ~meta SET version = " + std::to_string(part.version) + " WHERE name = '" +
+                 std::string(part.name) + "';\n");
 }
 
 /// The number of the lock under which a schema is made.
@@ -299,7 +349,7 @@ namespace detail {
 
 /// What makes some parts, and gives `role` the right to use them.
 [[nodiscard]] inline std::string script_of(const naming& named, std::string_view role,
-                                           std::initializer_list<schema_part> parts) {
+                                           const std::vector<schema_part>& parts) {
     std::string quoted = "\"";
     for (const char c : role) {
         quoted.append(c == '"' ? 2 : 1, c);
@@ -330,11 +380,14 @@ inline void make_schema(connection& db, const naming& named, const schema_part& 
     // tables.
     db.execute_script("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
     db.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", lock_of(named));
-    if (!schema_is_there(db, named, part)) {
+    const auto found = checked_schema_version(db, named, part);
+    if (found == 0) {
         if (!has_schema(db, named)) {
             db.execute_script("CREATE SCHEMA \"" + named.schema() + "\"");
         }
         db.execute_script(creation_of(named, {part}));
+    } else if (found < part.version) {
+        db.execute_script(upgrade_of(named, part));
     }
     db.execute_script("COMMIT");
 }
@@ -349,7 +402,53 @@ inline void give_up(connection& db) noexcept {
     }
 }
 
-/// Makes the tables unless they are there.
+/// What somebody else may run to bring the tables to this version.
+[[nodiscard]] inline std::string upgrade_script_of(const naming& named, const schema_part& part) {
+    return "BEGIN;\n" + upgrade_of(named, part) + "COMMIT;\n";
+}
+
+[[nodiscard]] inline bool is_of_older_version(connection& db, const naming& named,
+                                              const schema_part& part) noexcept {
+    try {
+        const auto found = schema_version(db, named, part);
+        return found && *found < part.version;
+    } catch (...) {
+        return false;  // it may not even look
+    }
+}
+
+/// Whether the tables of a part are there, as anybody may see who may not read them.
+[[nodiscard]] inline bool has_part(connection& db, const naming& named,
+                                   const schema_part& part) noexcept {
+    const std::string_view table = part.name == consumer_schema.name ? "inbox"
+                                   : part.name == outbox_schema.name ? "outboxes"
+                                                                     : "journals";
+    try {
+        return db
+            .query_one<std::int32_t>(
+                "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+                "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+                named.schema(), table)
+            .has_value();
+    } catch (...) {
+        return false;
+    }
+}
+
+/// What somebody else may run for a role that lacks rights: what is missing, and the rights.
+[[nodiscard]] inline std::string script_for(connection& db, const naming& named,
+                                            std::string_view role, const schema_part& part) {
+    std::vector<schema_part> missing;
+    for (const auto& one : {consumer_schema, outbox_schema, journal_schema}) {
+        const bool is_wanted = part.name == consumer_schema.name || part.name == one.name;
+        if (is_wanted && !has_part(db, named, one)) {
+            missing.push_back(one);
+        }
+    }
+    return script_of(named, role, missing);
+}
+
+/// Makes the tables unless they are there, in this version.
 inline void ensure_schema(connection& db, const naming& named, const schema_part& part) {
     if (db.is_in_transaction()) {
         throw usage_error(
@@ -362,12 +461,12 @@ inline void ensure_schema(connection& db, const naming& named, const schema_part
     } catch (const rights_error& e) {
         const std::string role =
             db.native() == nullptr ? std::string("the_role") : std::string(PQuser(db.native()));
+        give_up(db);
+        const bool is_older = is_of_older_version(db, named, part);
         const rights_error with_script(
             std::string(e.what()) + " Or let somebody who may do so run this:\n" +
-                (part.name == consumer_schema.name ? schema_script(named.schema(), role)
-                                                   : script_of(named, role, {part})),
+                (is_older ? upgrade_script_of(named, part) : script_for(db, named, role, part)),
             e.state());
-        give_up(db);
         throw with_script;
     } catch (...) {
         give_up(db);
