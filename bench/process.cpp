@@ -203,8 +203,8 @@ public:
         while (runner_.counts().completed < started_) {
             const moment now = machine_clock::now();
             runner_.step(now);
-            if (now.steady >= until) {
-                throw std::runtime_error("the runner did not complete all within a minute");
+            if (now.steady >= until || runner_.counts().parked != 0) {
+                throw std::runtime_error("the runner did not complete all: " + why_not());
             }
         }
         if (runner_.counts().steps_done != started_ * steps_of_one) {
@@ -219,6 +219,25 @@ public:
     }
 
 private:
+    /// What keeps an instance from going on.
+    [[nodiscard]] std::string why_not() {
+        const auto all = journal_.stuck(wall_time::max(), 0, 1, never);
+        if (all.empty()) {
+            return "none is left, and fewer have ended than were started";
+        }
+        const auto& one = all.front();
+        const auto why = [&]() -> std::string {
+            if (one.why) {
+                return one.why->reason + ": " + one.why->detail;
+            }
+            return one.progress && one.progress->last_failure
+                       ? one.progress->last_failure->reason + ": " +
+                             one.progress->last_failure->detail
+                       : std::string("no failure");
+        };
+        return "instance " + one.id + " is " + std::string(to_string(one.state)) + " with " + why();
+    }
+
     using runner_type =
         decltype(sinew::runner(std::declval<Store&>(), std::declval<Store&>().journal(""),
                                runner_options{}, std::declval<Process>()));
@@ -253,13 +272,14 @@ bench::side by_hand(std::shared_ptr<Plain> plain, std::size_t instances) {
     };
 }
 
-/// The library's side, with so many instances at a time. `open` makes a store.
+/// The library's side, with so many instances at a time. `open` makes a store; `effects` is the
+/// type of the key in the table of effects, which numbers them.
 template <class Open>
-bench::side ours(const variant& v, std::size_t at_once, Open open) {
+bench::side ours(const variant& v, std::size_t at_once, const std::string& effects, Open open) {
     using store_type = decltype(open());
     using transaction = typename store_type::transaction_type;
-    open().connection().execute_script(
-        "CREATE TABLE IF NOT EXISTS bench_effects(key integer PRIMARY KEY, value text)");
+    open().connection().execute_script("CREATE TABLE IF NOT EXISTS bench_effects(key " + effects +
+                                       " PRIMARY KEY, value text)");
     const auto with = [&](auto process) {
         using made = library<store_type, decltype(process)>;
         return side_of(std::make_shared<made>(open(), open(), std::move(process), at_once),
@@ -279,9 +299,9 @@ bench::sides on_sqlite(const variant& v) {
         };
     };
     ++number;
-    bench::side second = ours(v, v.is_concurrent ? 64 : 1, opener("ours-"));
+    bench::side second = ours(v, v.is_concurrent ? 64 : 1, "INTEGER", opener("ours-"));
     if (v.is_concurrent) {
-        return {ours(v, 1, opener("sequential-")), second};
+        return {ours(v, 1, "INTEGER", opener("sequential-")), second};
     }
     const std::string file = folder.file(("by_hand-" + std::to_string(number)).c_str());
     return {by_hand(std::make_shared<plain_sqlite_steps>(file, v.is_durable, v.joins), v.instances),
@@ -309,9 +329,10 @@ bench::sides on_postgres(const variant& v) {
     const auto opener = [&](const std::string& schema) {
         return [conninfo, schema] { return postgres::store(conninfo, {.schema = schema}); };
     };
-    bench::side second = ours(v, v.is_concurrent ? 64 : 1, opener("ours_" + name));
+    const std::string effects = "bigint GENERATED ALWAYS AS IDENTITY";
+    bench::side second = ours(v, v.is_concurrent ? 64 : 1, effects, opener("ours_" + name));
     if (v.is_concurrent) {
-        return {ours(v, 1, opener("sequential_" + name)), second};
+        return {ours(v, 1, effects, opener("sequential_" + name)), second};
     }
     return {by_hand(std::make_shared<plain_postgres_steps>(conninfo, "by_hand_" + name, v.joins),
                     v.instances),

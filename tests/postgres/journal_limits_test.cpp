@@ -201,7 +201,8 @@ TEST_CASE("postgres: a record of a claim whose runner is dead makes its instance
     const auto entry = ours.claim(1, day + 2h).at(0);
     const auto swept = theirs.book.take(theirs.book.holder(0), "sweeper").value();
     CHECK(theirs.book.release(swept) == fenced_result::done);
-    CHECK(theirs.claim().empty());  // it waits again, and nobody has it
+    const std::string_view other = "other";  // a claim sets free what is of any type
+    CHECK(theirs.book.claim(theirs.lease, {&other, 1}, day, 1).value().empty());
     CHECK(ours.write(with_record(entry, "reserve"), day).how == fenced_result::done);
     const auto next = theirs.claim_one();
     CHECK(next.history.size() == 1);
@@ -351,6 +352,28 @@ TEST_CASE("postgres: a write that knows more records than there are is refused")
     CHECK(runner.write(one).how == fenced_result::done);
 }
 
+TEST_CASE("postgres: a record is not written twice, whichever way its write is made again") {
+    const place here;
+    desk runner(here);
+    static_cast<void>(runner.start("1"));
+    const auto one = with_record(runner.claim_one(), "reserve");
+    CHECK(runner.write(one).how == fenced_result::done);
+    CHECK(runner.write(one).how == fenced_result::done);
+    auto tx = runner.db.begin();
+    CHECK(runner.book.write(tx, one, day).how == fenced_result::done);
+    CHECK(tx.commit() == commit_result::committed);
+    CHECK(runner.look("1").history.size() == 1);
+    // A handle that was made later knows of no records, and asks the server for them.
+    auto later = runner.db.journal("orders", few_seats);
+    auto two = with_record(runner.look("1"), "charge");
+    CHECK(later.write({&two, 1}, day).front().how == fenced_result::done);
+    two.end = claim_end::completed;
+    CHECK(later.write({&two, 1}, day).front().how == fenced_result::done);
+    CHECK(later.write({&two, 1}, day).front().how == fenced_result::stale);
+    CHECK(runner.look("1").history.size() == 2);
+    CHECK(runner.look("1").what.state == instance_state::completed);
+}
+
 TEST_CASE("postgres: a batch of more writes than go at once is answered in its order") {
     const place here;
     desk runner(here);
@@ -461,21 +484,23 @@ TEST_CASE(
         db.execute_script("DEALLOCATE looked");
         return out;
     };
-    const auto take =
-        plan(sql.take.text(), "int, int, bigint, bigint, bigint[], bytea[], bigint, bigint", 8);
+    const auto take = plan(sql.take.text(),
+                           "int, int, bigint, bigint, bigint[], bytea[], bigint, bigint, bool", 9);
     INFO(take);
     CHECK(holds(take, "using journal_due "));
     CHECK(holds(take, "using journal_due_from "));
     CHECK_FALSE(holds(take, "Seq Scan"));
     CHECK_FALSE(holds(take, "Sort Key: s"));
-    const auto add = plan(sql.add_one.text(),
-                          "int, bigint, bigint, bigint, int, int, int, bigint, bigint, bigint, "
-                          "bytea, bytea, bytea",
-                          13);
-    INFO(add);
-    CHECK(holds(add, "using journal_states_pkey"));
-    CHECK_FALSE(holds(add, "Seq Scan"));
-    CHECK_FALSE(holds(add, "hashed"));
+    const std::string record =
+        "int, bigint, bigint, bigint, int, int, int, bigint, bigint, bigint, bytea, bytea, bytea, "
+        "bool";
+    for (const auto& add :
+         {plan(sql.add_one.text(), record, 14), plan(sql.end_one.text(), record + ", int", 15)}) {
+        INFO(add);
+        CHECK(holds(add, "using journal_states_pkey"));
+        CHECK_FALSE(holds(add, "Seq Scan"));
+        CHECK_FALSE(holds(add, "hashed"));
+    }
 }
 
 TEST_CASE("postgres: through a restart of the server a journal is unavailable, and goes on") {

@@ -155,7 +155,6 @@ public:
         std::size_t limit, steady_time until = never) {
         if (is_dirty_) {
             static_cast<void>(session_->settled("sweeping", until, sql_->clean, book()));
-            is_dirty_ = false;
         }
         auto kinds = detail::array_of_numbers();
         auto names = detail::array_of_bytes();
@@ -163,24 +162,34 @@ public:
             kinds.add(detail::hash_of_type(type));
             names.add(type);
         }
-        const auto tag = detail::number_of(detail::next_number());
         const auto seat = detail::number_of(lease.shard);
         const auto epoch = detail::number_of(lease.epoch);
-        const auto rows = several("a claim", until, [&](detail::wire& to) {
-            to.queue(sql_->mark, detail::parameters(book(), tag));
-            to.queue(sql_->sweep, detail::parameters(book(), tag));
-            to.queue(sql_->take,
-                     detail::parameters(book(), seat, epoch, detail::stamp_of(now), kinds.value(),
-                                        names.value(), detail::limit_of(limit), tag));
-            to.queue(sql_->claimed, detail::parameters(book(), seat, epoch, tag));
-        });
-        const detail::journal_reader read(rows.get());
-        const auto held = read.lease();
-        if (!held) {
-            return std::nullopt;
+        // Where a runner has died, its instances are set free first.
+        for (bool sweeps = std::exchange(is_dirty_, false);; sweeps = true) {
+            const auto tag = detail::number_of(detail::next_number());
+            const auto rows = several("a claim", until, [&](detail::wire& to) {
+                if (sweeps) {
+                    to.queue(sql_->mark, detail::parameters(book(), tag));
+                    to.queue(sql_->sweep, detail::parameters(book(), tag));
+                }
+                to.queue(sql_->take, detail::parameters(book(), seat, epoch, detail::stamp_of(now),
+                                                        kinds.value(), names.value(),
+                                                        detail::limit_of(limit), tag, sweeps));
+                to.queue(sql_->claimed, detail::parameters(book(), seat, epoch, tag));
+            });
+            const detail::journal_reader read(rows.get());
+            const auto is_dirty = read.lease();
+            if (!is_dirty) {
+                return std::nullopt;
+            }
+            auto entries = read.entries(true);
+            if (*is_dirty && !sweeps && entries.empty()) {
+                continue;
+            }
+            is_dirty_ = *is_dirty;
+            known_.add(entries);
+            return entries;
         }
-        is_dirty_ = *held;
-        return read.entries(true);
     }
 
     std::vector<write_result> write(std::span<const journal_write> writes, wall_time now,
@@ -188,17 +197,31 @@ public:
         for (const auto& one : writes) {
             check_writable(one, options_);
         }
-        return detail::journal_writes(*session_, *sql_, book()).write(writes, now, until);
+        return detail::journal_writes(*session_, *sql_, book(), known_).write(writes, now, until);
     }
 
     write_result write(transaction& tx, const journal_write& one, wall_time now) {
         check_mine(tx);
         check_writable(one, options_);
-        detail::write_arrays all;
-        all.add(one);
+        if (const auto joined = join_plainly(tx, one, now)) {
+            return *joined;
+        }
         detail::result row;
-        detail::with_values(all, book(), now, true,
-                            [&](const auto&... values) { row = tx.read(sql_->write, values...); });
+        bool awaits = false;
+        if (detail::is_for_one(one)) {
+            const detail::write_columns columns(one);
+            awaits = columns.awaits;
+            detail::with_values(one, columns, book(), now, true, [&](const auto&... values) {
+                row = tx.read(sql_->write_one, values...);
+            });
+        } else {
+            detail::write_arrays all;
+            all.add(one);
+            awaits = all.awaits;
+            detail::with_values(all, book(), now, true, [&](const auto&... values) {
+                row = tx.read(sql_->write, values...);
+            });
+        }
         if (PQntuples(row.get()) == 0) {
             detail::refuse_gap(one, book(), [&](const auto&... values) {
                 return PQntuples(tx.read(sql_->is_held, values...).get()) != 0;
@@ -208,8 +231,10 @@ public:
         if (forgotten(tx, one.claim.number, row.get(), 2)) {
             return {fenced_result::stale, false};
         }
-        if (all.awaits && detail::column<bool>(row.get(), 0, 3)) {
-            static_cast<void>(tx.read(sql_->refresh, book(), all.awaiting.value()));
+        if (awaits && detail::column<bool>(row.get(), 0, 3)) {
+            auto awaiting = detail::array_of_numbers();
+            awaiting.add(one.claim.number);
+            static_cast<void>(tx.read(sql_->refresh, book(), awaiting.value()));
         }
         return {fenced_result::done, detail::column<bool>(row.get(), 0, 1)};
     }
@@ -354,6 +379,24 @@ private:
         return *std::move(got);
     }
 
+    /// Writes one record, if nothing else of its instance changes; nothing: `write` has to decide.
+    [[nodiscard]] std::optional<write_result> join_plainly(transaction& tx,
+                                                           const journal_write& one,
+                                                           wall_time now) {
+        if (one.records.size() != 1 || one.progress || one.end != claim_end::none) {
+            return std::nullopt;
+        }
+        detail::result row;
+        detail::with_record(one, book(), now, known_.has(one), [&](const auto&... values) {
+            row = tx.use(sql_->join_one, values...);
+        });
+        if (PQntuples(row.get()) == 0) {
+            return std::nullopt;
+        }
+        const bool is_gone = forgotten(tx, one.claim.number, row.get(), 0);
+        return write_result{is_gone ? fenced_result::stale : fenced_result::done, false};
+    }
+
     /// The row of an instance that is not there was made in order to take it: forgets it.
     bool forgotten(transaction& tx, std::int64_t number, const PGresult* row, int state) {
         if (detail::number_at(row, 0, state) != not_there) {
@@ -372,6 +415,7 @@ private:
     journal_options options_;
     std::shared_ptr<detail::journal_statements> sql_;
     detail::opened_journal opened_;
+    detail::known_records known_{};
     bool is_dirty_ = false;  ///< there may be seats with nothing left to sweep
 };
 

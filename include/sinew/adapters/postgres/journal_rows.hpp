@@ -74,31 +74,74 @@ struct record_arrays {
     array_writer whys = array_of_bytes();
 };
 
+/// A write as columns, without its records; it refers to the write.
+struct write_columns {
+    explicit write_columns(const journal_write& one)
+        : number(one.claim.number),
+          epoch(static_cast<std::int64_t>(one.claim.epoch)),
+          known(static_cast<std::int64_t>(one.known)),
+          total(static_cast<std::int64_t>(one.known + one.records.size())),
+          end(static_cast<std::int64_t>(one.end)),
+          progress(encode_progress(one.progress)),
+          why(encode_note(one.why)) {
+        if (one.end != claim_end::released || !one.wait) {
+            return;
+        }
+        from = stamp_of(one.wait->time.from);
+        due = stamp_of(one.wait->time.due);
+        phase = no_reply;
+        if (const auto& reply = one.wait->reply) {
+            phase = static_cast<std::int64_t>(reply->phase);
+            step = reply->step;
+            awaits = !takes_reply(one);
+        }
+    }
+
+    std::int64_t number;
+    std::int64_t epoch;
+    std::int64_t known;
+    std::int64_t total;  ///< records behind it
+    std::int64_t end;
+    std::int64_t from = 0;
+    std::int64_t due = 0;
+    std::int64_t phase = no_wait;
+    std::string_view step{};
+    std::string progress;
+    std::string why;
+    bool awaits = false;  ///< whether it waits for a reply from now on
+
+private:
+    static constexpr std::int64_t no_wait = -2;
+    static constexpr std::int64_t no_reply = -1;
+
+    /// Whether a record of the write takes away the reply for which it waits.
+    [[nodiscard]] static bool takes_reply(const journal_write& one) {
+        return std::any_of(one.records.begin(), one.records.end(), [&](const step_record& record) {
+            return record.kind != record_kind::retried && record.where == *one.wait->reply;
+        });
+    }
+};
+
 /// Writes as arrays, a column each, with their records.
 struct write_arrays {
     void add(const journal_write& one) {
-        constexpr std::int64_t no_wait = -2;
-        constexpr std::int64_t no_reply = -1;
-        const bool waits = one.end == claim_end::released && one.wait.has_value();
-        const auto wait = waits ? *one.wait : instance_wait();
-        numbers.add(one.claim.number);
-        epochs.add(static_cast<std::int64_t>(one.claim.epoch));
-        knowns.add(static_cast<std::int64_t>(one.known));
-        totals.add(static_cast<std::int64_t>(one.known + one.records.size()));
-        ends.add(static_cast<std::int64_t>(one.end));
-        from.add(stamp_of(wait.time.from));
-        due.add(stamp_of(wait.time.due));
-        phases.add(!waits       ? no_wait
-                   : wait.reply ? static_cast<std::int64_t>(wait.reply->phase)
-                                : no_reply);
-        steps.add(wait.reply ? std::string_view(wait.reply->step) : std::string_view());
-        progress.add(encode_progress(one.progress));
-        whys.add(encode_note(one.why));
+        const write_columns of(one);
+        numbers.add(of.number);
+        epochs.add(of.epoch);
+        knowns.add(of.known);
+        totals.add(of.total);
+        ends.add(of.end);
+        from.add(of.from);
+        due.add(of.due);
+        phases.add(of.phase);
+        steps.add(of.step);
+        progress.add(of.progress);
+        whys.add(of.why);
         for (std::size_t i = 0; i < one.records.size(); ++i) {
             records.add(one, i);
         }
-        if (waits && wait.reply && !takes_reply(one)) {
-            awaiting.add(one.claim.number);
+        if (of.awaits) {
+            awaiting.add(of.number);
             awaits = true;
         }
     }
@@ -118,14 +161,6 @@ struct write_arrays {
     /// The instances that wait for a reply from now on.
     array_writer awaiting = array_of_numbers();
     bool awaits = false;
-
-private:
-    /// Whether a record of the write takes away the reply for which it waits.
-    [[nodiscard]] static bool takes_reply(const journal_write& one) {
-        return std::any_of(one.records.begin(), one.records.end(), [&](const step_record& record) {
-            return record.kind != record_kind::retried && record.where == *one.wait->reply;
-        });
-    }
 };
 
 /// The address of a step in two columns, if there is one.

@@ -72,8 +72,11 @@ struct journal_statements {
           forget(named("DELETE FROM ~journal_states WHERE number = $1 AND state = 9")),
           // What runners write.
           add(named(add_text)),
-          add_one(named(add_one_text)),
-          write(named(write_text())),
+          add_one(named(add_one_text())),
+          end_one(named(end_one_text())),
+          join_one(named(join_one_text)),
+          write(named(write_text(false))),
+          write_one(named(write_text(true))),
           refresh(
               named("UPDATE ~journal_states s SET due = r.at, due_from = r.at FROM "
                     "~journal_replies r WHERE s.book + 0 = $1 AND s.number = ANY($2) AND s.state "
@@ -158,7 +161,10 @@ struct journal_statements {
     prepared forget;
     prepared add;
     prepared add_one;
+    prepared end_one;
+    prepared join_one;
     prepared write;
+    prepared write_one;
     prepared refresh;
     prepared mark;
     prepared sweep;

@@ -78,21 +78,62 @@ inline constexpr std::string_view add_text =
     "AND b.place = r.known - 1) IS NOT NULL) FOR NO KEY UPDATE OF s) s ON CONFLICT DO NOTHING "
     "RETURNING number";
 
-/// The same for one record, without arrays.
-inline constexpr std::string_view add_one_text =
-    "INSERT INTO ~journal_records(number, written, begun, at, attempts, place, phase, kind, step, "
-    "result, why) SELECT s.number, $2, $9, $10, $8, $5, $6, $7, $11, $12, nullif($13::bytea, '') "
-    "FROM ~journal_states s WHERE s.number = $3 AND s.book + 0 = $1 AND s.epoch = $4 AND s.claimed "
-    "AND s.seat + 0 IS NOT NULL AND NOT s.replied AND s.wait_step IS NULL AND s.cancelled IS NULL "
-    "AND ($5 <= s.records OR (SELECT b.place FROM ~journal_records b WHERE b.number = s.number AND "
-    "b.place = $5 - 1) IS NOT NULL) FOR NO KEY UPDATE OF s ON CONFLICT DO NOTHING RETURNING number";
+/// Which instance gets one record and no more: $1 the book, $3 and $4 number and epoch, $5 how many
+/// records the writer knows, $14 whether that is known to be right.
+inline constexpr std::string_view is_plainly_held =
+    "s.number = $3 AND s.book + 0 = $1 AND s.epoch = $4 AND s.claimed AND s.seat + 0 IS NOT NULL "
+    "AND NOT s.replied AND s.wait_step IS NULL AND s.cancelled IS NULL AND ($14 OR $5 <= "
+    "s.records)";
+
+/// One record: $2 the time, then its columns. It answers no rows, and a record that is there already
+/// is an error: `RETURNING` and `ON CONFLICT` would cost the server more.
+[[nodiscard]] inline std::string add_one_text() {
+    return std::string(
+               "INSERT INTO ~journal_records(number, written, begun, at, attempts, place, phase, "
+               "kind, step, result, why) SELECT s.number, $2, $9, $10, $8, $5, $6, $7, $11, $12, "
+               "nullif($13::bytea, '') FROM ~journal_states s WHERE ")
+        .append(is_plainly_held)
+        .append(" FOR NO KEY UPDATE OF s");
+}
+
+/// The same, and with it the instance has ended: $15 its state.
+[[nodiscard]] inline std::string end_one_text() {
+    return std::string(
+               "WITH ended AS (UPDATE ~journal_states s SET epoch = s.epoch + 1, claimed = false, "
+               "seat = NULL, state = $15, ended = $2, since = $2, due = $2, due_from = $2, records "
+               "= $5 + 1, unsettled = 0, progress = NULL, wait_from = NULL, wait_due = NULL, "
+               "wait_phase = NULL, why = NULL WHERE ")
+        .append(is_plainly_held)
+        .append(
+            " RETURNING s.number) INSERT INTO ~journal_records(number, written, begun, at, "
+            "attempts, place, phase, kind, step, result, why) SELECT e.number, $2, $9, $10, $8, "
+            "$5, $6, $7, $11, $12, nullif($13::bytea, '') FROM ended e");
+}
+
+/// One record in a service's transaction, where the row is taken for writing and not looked for.
+/// Answers the state of that row.
+inline constexpr std::string_view join_one_text =
+    "WITH held AS (INSERT INTO ~journal_states AS s(number, epoch, kind, due, due_from, since, "
+    "book, state, records) VALUES ($3, $4, 0, 0, 0, $2, $1, 9, $5 + 1) ON CONFLICT (number) DO "
+    "UPDATE SET records = excluded.records, since = excluded.since, unsettled = 0, progress = "
+    "NULL, wait_from = NULL, wait_due = NULL, wait_phase = NULL WHERE s.book = excluded.book AND "
+    "s.epoch = excluded.epoch AND s.claimed AND s.seat IS NOT NULL AND NOT s.replied AND "
+    "s.wait_step IS NULL AND s.cancelled IS NULL AND s.records <= $5 AND ($14 OR s.records = $5) "
+    "RETURNING s.number, s.state), added AS (INSERT INTO ~journal_records(number, written, begun, "
+    "at, attempts, place, phase, kind, step, result, why) SELECT h.number, $2, $9, $10, $8, $5, "
+    "$6, $7, $11, $12, nullif($13::bytea, '') FROM held h WHERE h.state < 9 ON CONFLICT DO "
+    "NOTHING) SELECT state FROM held";
 
 /// Any writes. Each goes as the row that would be there if the instance were not: `records` is how
 /// many there are after it, `tag` how many the writer knows, `seat_epoch` how it ends the claim (as
 /// `claim_end`), `wait_phase` -2 where there is no wait and -1 where it waits for no reply. $1 the
 /// book, $2 the time, $3 whether rows are not to be looked for; then the writes, then their records.
 /// Answers those that were done.
-[[nodiscard]] inline std::string write_text() {
+///
+/// `alone`: not arrays, but the values of one write with one record at most; of place -1 if it has
+/// none. In a service's transaction the server chooses how it plans, and arrays, of which it cannot
+/// tell the length, it plans anew at each call, which takes it a millisecond.
+[[nodiscard]] inline std::string write_text(bool alone) {
     constexpr std::string_view moved = "excluded.records > s.records";
     const auto if_moved = [&](std::string_view column) {
         return std::string(column)
@@ -132,19 +173,23 @@ inline constexpr std::string_view add_one_text =
                "9, w.known, w.total, w.ending, CASE WHEN w.phase > -2 THEN w.wait_from END, CASE "
                "WHEN w.phase > -2 THEN w.wait_due END, CASE WHEN w.phase >= 0 THEN w.phase END, "
                "CASE WHEN w.phase >= 0 THEN w.step END, nullif(w.progress, ''), nullif(w.why, '') "
-               "FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], "
-               "$9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bytea[], "
-               "$14::bytea[]) AS w(number, epoch, known, total, ending, wait_from, wait_due, "
-               "phase, "
-               "step, progress, why) WHERE $3 OR (SELECT x.number FROM ~journal_states x WHERE "
-               "x.number = w.number) IS NOT NULL ON CONFLICT (number) DO UPDATE SET epoch = "
-               "s.epoch + CASE "
-               "WHEN excluded.seat_epoch > 0 THEN 1 ELSE 0 END, claimed = excluded.seat_epoch = 0, "
-               "seat = CASE WHEN excluded.seat_epoch > 0 THEN NULL ELSE s.seat END, state = "
-               "greatest(excluded.seat_epoch - 1, 0), ended = CASE WHEN excluded.seat_epoch > 2 "
-               "THEN excluded.since END, records = greatest(s.records, excluded.records), "
-               "unsettled "
-               "= CASE WHEN excluded.seat_epoch > 0 OR ")
+               "FROM ")
+        .append(alone ? "(VALUES ($4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint, "
+                        "$9::bigint, $10::bigint, $11::bigint, $12::bytea, $13::bytea, $14::bytea))"
+                      : "unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], "
+                        "$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], "
+                        "$13::bytea[], $14::bytea[])")
+        .append(
+            " AS w(number, epoch, known, total, ending, wait_from, wait_due, phase, "
+            "step, progress, why) WHERE $3 OR (SELECT x.number FROM ~journal_states x WHERE "
+            "x.number = w.number) IS NOT NULL ON CONFLICT (number) DO UPDATE SET epoch = "
+            "s.epoch + CASE "
+            "WHEN excluded.seat_epoch > 0 THEN 1 ELSE 0 END, claimed = excluded.seat_epoch = 0, "
+            "seat = CASE WHEN excluded.seat_epoch > 0 THEN NULL ELSE s.seat END, state = "
+            "greatest(excluded.seat_epoch - 1, 0), ended = CASE WHEN excluded.seat_epoch > 2 "
+            "THEN excluded.since END, records = greatest(s.records, excluded.records), "
+            "unsettled "
+            "= CASE WHEN excluded.seat_epoch > 0 OR ")
         .append(moved)
         .append(" THEN 0 ELSE s.unsettled END, progress = CASE WHEN excluded.progress IS NOT NULL ")
         .append("THEN excluded.progress WHEN ")
@@ -167,18 +212,28 @@ inline constexpr std::string_view add_one_text =
             "s.cancelled IS NOT NULL AS is_cancelled), added AS (INSERT INTO "
             "~journal_records(number, written, begun, at, attempts, place, phase, kind, step, "
             "result, why) SELECT r.number, $2, r.begun, r.at, r.attempts, r.place, r.phase, "
-            "r.kind, r.step, r.result, nullif(r.why, '') FROM unnest($15::bigint[], $16::bigint[], "
-            "$17::bytea[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], "
-            "$22::bigint[], $23::bytea[], $24::bytea[]) AS r(number, place, step, phase, kind, "
+            "r.kind, r.step, r.result, nullif(r.why, '') FROM ")
+        .append(alone ? "(VALUES ($15::bigint, $16::bigint, $17::bytea, $18::bigint, $19::bigint, "
+                        "$20::bigint, $21::bigint, $22::bigint, $23::bytea, $24::bytea))"
+                      : "unnest($15::bigint[], $16::bigint[], $17::bytea[], $18::bigint[], "
+                        "$19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], "
+                        "$23::bytea[], $24::bytea[])")
+        .append(
+            " AS r(number, place, step, phase, kind, "
             "attempts, begun, at, result, why) JOIN changed c ON c.number = r.number WHERE c.state "
-            "< 9 ON CONFLICT DO NOTHING), taken AS (DELETE FROM ~journal_replies p USING changed c "
-            "WHERE c.replied AND p.number = c.number AND (c.state > 1 OR EXISTS (SELECT 1 FROM "
-            "unnest($15::bigint[], $17::bytea[], $18::bigint[], $19::bigint[]) AS x(number, step, "
-            "phase, kind) WHERE x.number = c.number AND x.kind <> 3 AND x.phase = p.phase AND "
+            "< 9 AND r.place >= 0 ON CONFLICT DO NOTHING), taken AS (DELETE FROM ~journal_replies "
+            "p USING changed c "
+            "WHERE c.replied AND p.number = c.number AND (c.state > 1 OR EXISTS (SELECT 1 FROM ")
+        .append(alone ? "(VALUES ($15::bigint, $17::bytea, $18::bigint, $19::bigint))"
+                      : "unnest($15::bigint[], $17::bytea[], $18::bigint[], $19::bigint[])")
+        .append(
+            " AS x(number, step, phase, kind) WHERE x.number = c.number AND x.kind <> 3 AND "
+            "x.phase = p.phase AND "
             "x.step = p.step))) SELECT number, is_cancelled, state, replied FROM changed");
 }
 
-/// Sets free what was marked: by records and replies as they are since it is locked.
+/// Sets free what was marked: by records and replies as they are since it is locked. What was claimed
+/// and of which nothing more was heard is due, whatever it waits for: it was when it was claimed.
 inline constexpr std::string_view sweep_text =
     "UPDATE ~journal_states s SET seat = NULL, tag = 0, records = greatest(s.records, f.count), "
     "since = f.since, unsettled = CASE WHEN f.moved THEN 0 ELSE s.unsettled END, progress = CASE "
@@ -186,8 +241,8 @@ inline constexpr std::string_view sweep_text =
     "s.wait_from END, wait_due = CASE WHEN f.moved THEN NULL ELSE s.wait_due END, wait_phase = "
     "CASE WHEN f.moved THEN NULL ELSE s.wait_phase END, wait_step = CASE WHEN f.moved THEN NULL "
     "ELSE s.wait_step END, due = CASE WHEN s.woken OR f.moved OR s.wait_due IS NULL THEN f.since "
-    "ELSE coalesce(f.at, s.wait_due) END, due_from = CASE WHEN s.woken OR f.moved OR s.wait_due IS "
-    "NULL THEN f.since ELSE coalesce(f.at, s.wait_from) END FROM (SELECT m.number, "
+    "ELSE coalesce(f.at, f.since) END, due_from = CASE WHEN s.woken OR f.moved OR s.wait_due IS "
+    "NULL THEN f.since ELSE coalesce(f.at, f.since) END FROM (SELECT m.number, "
     "coalesce(l.place + 1, 0) AS count, coalesce(l.place >= m.records, false) AS moved, CASE WHEN "
     "l.place >= m.records THEN l.written ELSE m.since END AS since, r.at FROM ~journal_states m "
     "LEFT JOIN LATERAL (SELECT place, written FROM ~journal_records WHERE number = m.number ORDER "
@@ -195,8 +250,9 @@ inline constexpr std::string_view sweep_text =
     "r.phase = m.wait_phase AND ~key_of(r.step) = ~key_of(m.wait_step) WHERE m.book = $1 AND "
     "m.seat = -1 AND m.seat_epoch = 0 AND m.tag = $2) f WHERE s.number = f.number";
 
-/// Claims: $1 book, $2 seat, $3 its epoch, $4 the time, the types by hash and name, how many, and
-/// the claim's tag. What is locked by others is theirs already. The second kind of what is due, by a
+/// Claims: $1 book, $2 seat, $3 its epoch, $4 the time, the types by hash and name, how many, the
+/// claim's tag, and whether what dead runners had was set free before: if not, and there is such, it
+/// claims nothing. What is locked by others is theirs already. The second kind of what is due, by a
 /// clock that was set back, has an index of its own.
 [[nodiscard]] inline std::string take_text() {
     const auto due = [](std::string_view condition, std::string_view order) {
@@ -212,7 +268,9 @@ inline constexpr std::string_view sweep_text =
     };
     return std::string(
                "WITH lease AS MATERIALIZED (SELECT 1 FROM ~journal_seats WHERE book = $1 AND seat "
-               "= $2 AND epoch = $3 AND owner <> '' FOR SHARE), chosen AS MATERIALIZED (SELECT "
+               "= $2 AND epoch = $3 AND owner <> '' AND ($9 OR NOT EXISTS (SELECT 1 FROM "
+               "~journal_seats WHERE book = $1 AND unswept > 0)) FOR SHARE), chosen AS "
+               "MATERIALIZED (SELECT "
                "d.number FROM unnest($5::bigint[], $6::bytea[]) AS t(kind, type), LATERAL (")
         .append(due("s.due <= $4", "s.due, s.number"))
         .append("a UNION ALL ")

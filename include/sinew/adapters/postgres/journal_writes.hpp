@@ -6,13 +6,16 @@
 /// | the writes | what is sent |
 /// | --- | --- |
 /// | one record, and its claim goes on | `add_one` |
+/// | one record, and its instance has ended | `end_one` |
 /// | records, and all claims go on | `add` |
 /// | any others; those of the above that it did not do | `write` |
-/// | of those, some wait for a reply | `write`, then `refresh` |
+/// | of those, some wait for a reply | `refresh` behind it |
+/// | in a transaction, one record, and its claim goes on | `join_one` |
+/// | in a transaction, any other, and what `join_one` did not do | `write_one`, or `write` |
 ///
-/// The insertions leave alone what they cannot decide by the instance's row: replies that are to be
-/// taken away, a wait for a reply that ends, a cancellation that is to be told, a record that is there
-/// already, a claim that has ended. `write` does and answers for all of these.
+/// The first three and `join_one` leave alone what they cannot decide by the instance's row: replies
+/// that are to be taken away, a wait for a reply that ends, a cancellation that is to be told, a record
+/// that is there already, a claim that has ended. `write` does and answers for all of these.
 
 #include <sinew/adapters/postgres/event_columns.hpp>
 #include <sinew/adapters/postgres/journal_codec.hpp>
@@ -53,6 +56,80 @@ void with_values(const write_arrays& all, std::int32_t book, wall_time now, bool
       r.attempts.value(), r.begun.value(), r.at.value(), r.results.value(), r.whys.value());
 }
 
+/// Whether a write goes without arrays.
+[[nodiscard]] inline bool is_for_one(const journal_write& one) noexcept {
+    return one.records.size() <= 1;
+}
+
+/// Calls `f` with the values of `journal_statements::write_one`.
+template <class F>
+void with_values(const journal_write& one, const write_columns& w, std::int32_t book, wall_time now,
+                 bool in_transaction, F f) {
+    const step_record none{.where = {}, .kind = record_kind::retried};
+    const bool has_record = !one.records.empty();
+    const step_record& r = has_record ? one.records.front() : none;
+    const std::string why = encode_note(r.why);
+    f(book, stamp_of(now), in_transaction, w.number, w.epoch, w.known, w.total, w.end, w.from,
+      w.due, w.phase, bytea{w.step}, bytea{w.progress}, bytea{w.why}, w.number,
+      has_record ? w.known : std::int64_t{-1}, bytea{r.where.step},
+      static_cast<std::int64_t>(r.where.phase), static_cast<std::int64_t>(r.kind),
+      std::int64_t{r.attempts}, stamp_of(r.begun), stamp_of(r.at), bytea{r.result}, bytea{why});
+}
+
+/// How many records there are of claimed instances, as far as this program knows: at least so many,
+/// as long as the claim lasts. So the server need not look for the record before the next one.
+class known_records {
+public:
+    /// Of how many instances it is known at most.
+    static constexpr std::size_t most = 10'000;
+
+    void add(const std::vector<journal_entry>& claimed) {
+        for (const auto& one : claimed) {
+            put(claim_of(one.what), one.history.size());
+        }
+    }
+    /// A write was done.
+    void add(const journal_write& one) {
+        if (one.end == claim_end::none) {
+            put(one.claim, one.known + one.records.size());
+        } else {
+            all_.erase(one.claim.number);
+        }
+    }
+    /// Whether there are as many as the writer knows.
+    [[nodiscard]] bool has(const journal_write& one) const {
+        const auto found = all_.find(one.claim.number);
+        return found != all_.end() && found->second.epoch == one.claim.epoch &&
+               found->second.records >= one.known;
+    }
+
+private:
+    struct counted {
+        epoch_number epoch = 0;
+        std::size_t records = 0;
+    };
+
+    void put(const instance_claim& of, std::size_t records) {
+        if (all_.size() >= most) {
+            all_.clear();
+        }
+        all_[of.number] = {of.epoch, records};
+    }
+
+    std::map<std::int64_t, counted> all_{};
+};
+
+/// Calls `f` with the values of `journal_statements::add_one`, for a write of one record.
+template <class F>
+void with_record(const journal_write& one, std::int32_t book, wall_time now, bool is_known, F f) {
+    const auto& r = one.records.front();
+    const std::string why = encode_note(r.why);
+    f(book, stamp_of(now), one.claim.number, number_of(one.claim.epoch),
+      static_cast<std::int32_t>(one.known), static_cast<std::int32_t>(r.where.phase),
+      static_cast<std::int32_t>(r.kind), std::int64_t{r.attempts}, stamp_of(r.begun),
+      stamp_of(r.at), bytea{r.where.step}, bytea{r.result}, bytea{why}, is_known);
+}
+
 /// A write that was not done though its claim goes on knows more records than there are. `is_held`
 /// asks for that with the values of `journal_statements::is_held`.
 template <class F>
@@ -69,8 +146,9 @@ public:
     static constexpr std::size_t writes_at_once = 1'000;
     static constexpr std::size_t bytes_at_once = std::size_t{64} << 20U;
 
-    journal_writes(session& in, journal_statements& sql, std::int32_t book) noexcept
-        : in_(&in), sql_(&sql), book_(book) {}
+    journal_writes(session& in, journal_statements& sql, std::int32_t book,
+                   known_records& known) noexcept
+        : in_(&in), sql_(&sql), known_(&known), book_(book) {}
 
     [[nodiscard]] std::vector<write_result> write(std::span<const journal_write> writes,
                                                   wall_time now, steady_time until) {
@@ -108,7 +186,14 @@ private:
     void write_some(std::span<const journal_write> writes, std::span<write_result> out,
                     wall_time now, steady_time until) {
         std::vector<std::size_t> left;
-        if (std::all_of(writes.begin(), writes.end(), is_plain)) {
+        if (writes.size() == 1 && is_single(writes[0])) {
+            const auto done = write_single(writes[0], now, until);
+            if (!done || *done) {
+                out[0] = {done ? fenced_result::done : fenced_result::unknown, false};
+            } else {
+                left.push_back(0);
+            }
+        } else if (std::all_of(writes.begin(), writes.end(), is_plain)) {
             left = add_records(writes, out, now, until);
         } else {
             for (std::size_t i = 0; i < writes.size(); ++i) {
@@ -118,15 +203,48 @@ private:
         if (!left.empty()) {
             write_any(writes, std::move(left), out, now, until);
         }
+        for (std::size_t i = 0; i < writes.size(); ++i) {
+            if (out[i].how == fenced_result::done) {
+                known_->add(writes[i]);
+            }
+        }
+    }
+
+    /// Whether a write is one record, with which its instance goes on or has ended.
+    [[nodiscard]] static bool is_single(const journal_write& one) noexcept {
+        return one.records.size() == 1 && !one.progress && !one.why &&
+               (one.end == claim_end::none || one.end == claim_end::completed ||
+                one.end == claim_end::compensated);
+    }
+
+    /// Answers whether it is done; nothing if no answer came.
+    [[nodiscard]] std::optional<bool> write_single(const journal_write& one, wall_time now,
+                                                   steady_time until) {
+        const auto with = [&](prepared& sql, const auto&... more) {
+            std::optional<std::size_t> count;
+            with_record(one, book_, now, known_->has(one), [&](const auto&... values) {
+                count = in_->settle_count("a record", until, sql, values..., more...);
+            });
+            return count;
+        };
+        try {
+            const auto added = one.end == claim_end::none
+                                   ? with(sql_->add_one)
+                                   : with(sql_->end_one, static_cast<std::int32_t>(one.end) - 1);
+            return added ? std::optional(*added != 0) : std::nullopt;
+        } catch (const constraint_error& e) {
+            if (e.state() != "23505") {
+                throw;
+            }
+            return false;  // the record is there already
+        }
     }
 
     /// Adds the records of instances about which nothing else changes; answers which writes are left.
     [[nodiscard]] std::vector<std::size_t> add_records(std::span<const journal_write> writes,
                                                        std::span<write_result> out, wall_time now,
                                                        steady_time until) {
-        const auto rows = writes.size() == 1 && writes[0].records.size() == 1
-                              ? add_one(writes[0], now, until)
-                              : add_all(writes, now, until);
+        const auto rows = add_all(writes, now, until);
         if (!rows) {
             std::fill(out.begin(), out.end(), write_result{fenced_result::unknown, false});
             return {};
@@ -146,17 +264,6 @@ private:
         return left;
     }
 
-    [[nodiscard]] std::optional<result> add_one(const journal_write& one, wall_time now,
-                                                steady_time until) {
-        const auto& record = one.records.front();
-        const std::string why = encode_note(record.why);
-        return in_->settle("a record", until, sql_->add_one, book_, stamp_of(now), one.claim.number,
-                           number_of(one.claim.epoch), static_cast<std::int32_t>(one.known),
-                           static_cast<std::int32_t>(record.where.phase),
-                           static_cast<std::int32_t>(record.kind), std::int64_t{record.attempts},
-                           stamp_of(record.begun), stamp_of(record.at), bytea{record.where.step},
-                           bytea{record.result}, bytea{why});
-    }
     [[nodiscard]] std::optional<result> add_all(std::span<const journal_write> writes,
                                                 wall_time now, steady_time until) {
         record_arrays all;
@@ -220,6 +327,7 @@ private:
 
     session* in_;
     journal_statements* sql_;
+    known_records* known_;
     std::int32_t book_;
 };
 

@@ -99,6 +99,15 @@ struct side_reader {
     return static_cast<std::int64_t>(limit < most ? limit : most);
 }
 
+/// How many rows a statement changed.
+[[nodiscard]] inline std::size_t changed_by(PGresult* by) noexcept {
+    std::size_t count = 0;
+    for (const char* at = PQcmdTuples(by); *at >= '0' && *at <= '9'; ++at) {
+        count = count * 10 + static_cast<std::size_t>(*at - '0');
+    }
+    return count;
+}
+
 /// The words that connect to where a connection is connected already.
 [[nodiscard]] inline std::string conninfo_of(PGconn* conn) {
     std::string text;
@@ -205,19 +214,14 @@ struct session {
     template <class... Args>
     [[nodiscard]] std::optional<result> settle(const char* what, steady_time until, prepared& sql,
                                                const Args&... args) {
-        check_idle(what);
-        const steady_time end = deadline(until);
-        auto& to = connected(end);
-        const parameters values(args...);
-        const bool is_alone = db.own_.are_set(to);
-        if (is_alone) {
-            to.queue(sql, values);  // and it is a transaction of its own, which ends with the reply
-        } else {
-            queue_begin(to);
-            to.queue(sql, values);
-            to.queue(statements.commit, parameters());
-        }
-        return settled_at(to, to.queued() - (is_alone ? 0 : 1), end);
+        return settle_one(what, until, false, sql, args...);
+    }
+    /// The same for a statement that answers no rows: how many it changed.
+    template <class... Args>
+    [[nodiscard]] std::optional<std::size_t> settle_count(const char* what, steady_time until,
+                                                          prepared& sql, const Args&... args) {
+        const auto got = settle_one(what, until, true, sql, args...);
+        return got ? std::optional(changed_by(got->get())) : std::nullopt;
     }
     /// The same for what `queue` queues: several statements in one transaction, each of which sees
     /// what was committed before it. Answers the last rows.
@@ -228,10 +232,10 @@ struct session {
         const steady_time end = deadline(until);
         auto& to = connected(end);
         if (db.own_.are_set(to)) {
-            to.queue(statements.begin_committed, parameters());
-        } else {
-            queue_begin(to);
+            queue(to);  // what goes out together is one transaction
+            return settled_at(to, to.queued(), end);
         }
+        queue_begin(to);
         queue(to);
         to.queue(statements.commit, parameters());
         return settled_at(to, to.queued() - 1, end);
@@ -274,6 +278,12 @@ struct session {
         if (options.create) {
             ensure_schema(db, named, part);
         } else if (!schema_is_there(db, named, part)) {
+            if (is_of_older_version(db, named, part)) {
+                throw usage_error("postgres: schema \"" + named.schema() +
+                                  "\" has tables of sinew's '" + std::string(part.name) +
+                                  "' in an older version, and option create is off; run this:\n" +
+                                  upgrade_script_of(named, part));
+            }
             throw usage_error("postgres: schema \"" + named.schema() +
                               "\" has no tables of sinew's '" + std::string(part.name) +
                               "', and option create is off; make them with what schema_script "
@@ -353,9 +363,33 @@ struct session {
 private:
     std::unique_ptr<prepared> set_up_alone;
 
+    /// Does one statement; of all that is sent with it, answers its own result if `its_own`, or else
+    /// the last rows.
+    template <class... Args>
+    [[nodiscard]] std::optional<result> settle_one(const char* what, steady_time until,
+                                                   bool its_own, prepared& sql,
+                                                   const Args&... args) {
+        check_idle(what);
+        const steady_time end = deadline(until);
+        auto& to = connected(end);
+        const parameters values(args...);
+        const bool is_alone = db.own_.are_set(to);
+        if (!is_alone) {
+            queue_begin(to);
+        }
+        to.queue(sql, values);
+        const std::size_t wanted = its_own ? to.queued() - 1 : wire::last_rows;
+        if (!is_alone) {
+            to.queue(statements.commit, parameters());
+        }
+        // Alone it is a transaction of its own, which ends with the reply.
+        return settled_at(to, to.queued() - (is_alone ? 0 : 1), end, wanted);
+    }
+
     /// Sends what is queued. Answers nothing if no answer came.
-    [[nodiscard]] std::optional<result> settled_at(wire& to, std::size_t commit, steady_time end) {
-        reply got = to.exchange(end);
+    [[nodiscard]] std::optional<result> settled_at(wire& to, std::size_t commit, steady_time end,
+                                                   std::size_t wanted = wire::last_rows) {
+        reply got = to.exchange(end, wanted);
         db.own_.sent(to, got.is_good());
         if (got.is_good()) {
             return std::move(got.last);
