@@ -12,6 +12,11 @@ TEST_CASE("laws: a saga that is cancelled while it waits for a reply undoes the 
     sinew::laws::try_at_random(sinew::laws::cancelled_while_waiting);
 }
 
+TEST_CASE("laws: a saga that is cancelled does not wait for its reply any more") {
+    sinew::laws::prove("cancelled_in_a_long_wait", sinew::laws::cancelled_in_a_long_wait);
+    sinew::laws::try_at_random(sinew::laws::cancelled_in_a_long_wait);
+}
+
 TEST_CASE("laws: a saga that is cancelled while a call may have happened undoes that") {
     sinew::laws::prove("cancelled_in_doubt", sinew::laws::cancelled_in_doubt);
     sinew::laws::try_at_random(sinew::laws::cancelled_in_doubt);

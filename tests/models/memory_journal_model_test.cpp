@@ -350,6 +350,9 @@ private:
         if (!one.awaits.empty() && state_.replies[id].count(one.awaits) != 0) {
             return state_.replies[id][one.awaits].at;
         }
+        if (one.silent != 0) {
+            return one.since;
+        }
         const bool is_in_its_wait = one.wait_from <= now_ && now_ < one.wait_until;
         return is_in_its_wait ? std::nullopt : std::optional(one.wait_until);
     }

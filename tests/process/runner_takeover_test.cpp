@@ -246,6 +246,75 @@ TEST_CASE("cancelled behind a claim that died, what that may have begun is undon
     REQUIRE(at.state("1") == instance_state::compensated);
 }
 
+TEST_CASE("cancelled while it waits, it turns back though whoever was told of it first has died") {
+    const bool awaits_reply = GENERATE(false, true);
+    mortal_world at(six_steps(false));
+    at.what->steps[1].sends = awaits_reply;
+    at.what->steps[1].options.retry.base = 1h;
+    at.what->steps[1].options.retry.cap = 1h;
+    at.what->answers["b"] = [&](const attempt_info& one) {
+        if (!awaits_reply) {
+            return fails(failure_class::transient);
+        }
+        event command;
+        command.id = one.key;
+        command.source = "/orders";
+        command.type = "b";
+        return attempt_result::sent(std::move(command), 24h);
+    };
+    auto runner = at.make();
+    at.start("1");
+    at.settle(runner);
+    REQUIRE(at.at("1").what.wait.has_value());
+    at.cancel("1");
+    at.claim_and_die();
+    at.what->steps[1].sends = false;  // its undo is called
+    at.what->answers.erase("b");
+    at.go(runner, 2min, 1s);
+    REQUIRE(at.state("1") == instance_state::compensated);
+    REQUIRE(at.what->count("1/a/undo") == 1);
+}
+
+TEST_CASE("cancelled while it waits, it turns back though whoever was told of it first leaves") {
+    mortal_world at(six_steps(false));
+    at.what->steps[1].options.retry.base = 1h;
+    at.what->steps[1].options.retry.cap = 1h;
+    at.what->answers["b"] = [](const auto&) { return fails(failure_class::transient); };
+    auto runner = at.make();
+    at.start("1");
+    at.settle(runner);
+    at.cancel("1");
+    // Its seat is left between the claim and what the claim was made for.
+    auto leaver = at.service.journal("orders");
+    const auto lease = leaver.take(leaver.holder(20), "leaver").value();
+    const std::string_view type = at.what->type;
+    auto claimed = leaver.claim(lease, {&type, 1}, at.now.wall, 1).value();
+    REQUIRE(claimed.size() == 1);
+    const std::vector<step_definition>& steps = at.what->definitions;
+    const claimed_instance its(
+        std::move(claimed.front()), {type, steps, {}}, compensation_policy::stop,
+        [](std::size_t, step_phase) { return step_rules{}; }, at.now.wall);
+    const auto given_back = its.released(at.now.wall);
+    REQUIRE(leaver.write({&given_back, 1}, at.now.wall).front().how == fenced_result::done);
+    at.go(runner, 1s);
+    REQUIRE(at.state("1") == instance_state::compensated);
+}
+
+TEST_CASE("people let a waiting instance go on, though whoever heard of it first has died") {
+    mortal_world at(six_steps(false));
+    at.what->steps[1].options.retry.base = 1h;
+    at.what->steps[1].options.retry.cap = 1h;
+    at.what->answers["b"] = [](const auto&) { return fails(failure_class::transient); };
+    auto runner = at.make();
+    at.start("1");
+    at.settle(runner);
+    at.what->answers.erase("b");
+    REQUIRE(resume(at.book, at.at("1").what, "the bank is open", at.now.wall, never));
+    at.claim_and_die();
+    at.go(runner, 2min, 1s);
+    REQUIRE(at.state("1") == instance_state::completed);
+}
+
 TEST_CASE("an instance that was given back between two steps is not in doubt") {
     mortal_world at(six_steps(false));
     at.start("1");

@@ -185,3 +185,43 @@ TEST_CASE("an observer is told of what is written, and run takes a runner to its
     REQUIRE(told ==
             lines{"seat free", "claimed 1", "done a", "done b", "completed 1", "left shut_down"});
 }
+
+TEST_CASE("an observer is told how long each attempt took, and each step with its attempts") {
+    static steady_time clock;
+    clock = first_hour;
+    struct watcher : null_runner_observer {
+        std::vector<std::pair<duration, duration>>* told;
+        explicit watcher(std::vector<std::pair<duration, duration>>& to) : told(&to) {}
+        void on_step_done(const runner_step_note& n) { told->emplace_back(n.took, n.since_begun); }
+        void on_step_failed(const runner_step_note& n) {
+            REQUIRE(n.retry_in.has_value());
+            told->emplace_back(n.took, n.since_begun);
+        }
+    };
+    memory::store db;
+    auto book = db.journal("orders");
+    const step_entry only[] = {{"a", step_kind::retriable}, {"b", step_kind::retriable}};
+    static_cast<void>(start_process(db, book, {"f", "1", only, ""}, first_day, never));
+    std::vector<std::pair<duration, duration>> told;
+    bool has_failed = false;
+    runner one(db, book, {.owner = "runner-1", .seed = 7}, watcher(told),
+               steps<"f", std::string>(step<"a">([&](auto&) {
+                                           clock += 3s;
+                                           if (!std::exchange(has_failed, true)) {
+                                               throw transient_error("closed", "not yet");
+                                           }
+                                       }).retry({.base = 1s, .cap = 1s}),
+                                       step<"b">([](auto&) { clock += 500ms; })));
+    one.measure_with([] { return clock; });
+    for (int i = 0; i < 40; ++i) {
+        const moment now{
+            clock, first_day + std::chrono::duration_cast<wall_time::duration>(clock - first_hour)};
+        static_cast<void>(one.step(now));
+        clock += 100ms;
+    }
+    REQUIRE(told.size() == 3);
+    REQUIRE(told[0].first == 3s);
+    REQUIRE(told[1].first == 3s);
+    REQUIRE(told[1].second > 6s);  // two attempts, and the backoff between them
+    REQUIRE(told[2].first == 500ms);
+}

@@ -86,8 +86,9 @@ concept journal_writer = requires(J& journal, const Store& s, typename Store::tr
 ///    answers nothing.
 /// 2. An instance that waits is due when its time is over, when the reply is there that it waits
 ///    for, once after it was cancelled or people decided on it, and by a clock that stands before
-///    the wait began. `reply` is that reply; the wait stays until a record or the claim's end, so
-///    that whoever has the claim sees what was waited for.
+///    the wait began. One that was claimed stays due until a record or the claim's end: whoever
+///    takes over from a runner that fell silent is given it at once. `reply` is the reply; the wait
+///    stays as long, so that whoever has the claim sees what was waited for.
 /// 3. What is claimed has a higher epoch than ever before, and nobody else is given it until the
 ///    claim ends. `unsettled` is 1, or more if claims before ended without a write that appends a
 ///    record or ends the claim.

@@ -182,17 +182,20 @@ public:
     [[nodiscard]] journal_write released(wall_time now) const {
         journal_write out = begin();
         out.progress = what_.progress;
-        if (!out.progress && match_.goes_on()) {
+        const plan_decision to_do = plan_.next(position(now));
+        const bool acts = to_do.what == plan_verdict::act;
+        if (!out.progress && match_.goes_on() && (acts || to_do.what == plan_verdict::compensate)) {
             // By this the next one knows that nothing was begun.
-            const plan_decision to_do = plan_.next(position(now));
-            if (to_do.what == plan_verdict::act || to_do.what == plan_verdict::compensate) {
-                const bool acts = to_do.what == plan_verdict::act;
-                out.progress =
-                    place_at(to_do.step, acts ? step_phase::act : step_phase::undo, now).progress;
-            }
+            out.progress =
+                place_at(to_do.step, acts ? step_phase::act : step_phase::undo, now).progress;
         }
         out.end = claim_end::released;
-        out.wait = what_.wait;
+        // A wait that somebody ended, by a cancellation or a decision, is not begun again.
+        const bool is_kept =
+            what_.wait && (reply_ || what_.wait->is_over(now) || to_do.what == plan_verdict::wait);
+        if (is_kept) {
+            out.wait = what_.wait;
+        }
         return out;
     }
 

@@ -29,6 +29,7 @@
 #include <sinew/core/time.hpp>
 #include <sinew/core/timestamp.hpp>
 #include <sinew/process/definition_text.hpp>
+#include <sinew/process/desk_rules.hpp>
 #include <sinew/process/instance_plan.hpp>
 
 #include <cstddef>

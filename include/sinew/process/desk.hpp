@@ -14,12 +14,21 @@
 /// Each names the instance as it was seen, and answers false if it has changed since: look again.
 /// Whoever works on the instance meanwhile finds its claim ended, and writes nothing more.
 ///
+/// Of a pivot in doubt people say what they found out: `skip_step` if it happened, `give_up_step` if it
+/// did not, `resume` to have it asked for again, under the same key.
+///
+/// **On failure.** What would forget that something may have happened is refused with a
+/// `permanent_error`, whose reason is one of desk_rules.hpp and whose text says what to do instead.
+/// `unavailable_error`, if the store cannot be reached by `until`.
+///
 /// A reason is kept with the instance. It is for people, and may quote data.
 
+#include <sinew/core/error.hpp>
 #include <sinew/core/failure_note.hpp>
 #include <sinew/core/journal.hpp>
 #include <sinew/core/process_instance.hpp>
 #include <sinew/core/time.hpp>
+#include <sinew/process/desk_rules.hpp>
 
 #include <string>
 #include <utility>
@@ -37,14 +46,28 @@ namespace detail {
     return out;
 }
 
+[[nodiscard]] constexpr record_kind kind_of(desk_call call) noexcept {
+    return call == desk_call::retry_step  ? record_kind::retried
+           : call == desk_call::skip_step ? record_kind::skipped
+                                          : record_kind::failed;
+}
+
 template <journal_desk Journal>
-bool decide_step(Journal& in, const process_instance& seen, step_address where, record_kind kind,
+bool decide_step(Journal& in, const process_instance& seen, desk_call call, step_address where,
                  std::string reason, wall_time now, steady_time until) {
+    const auto is = in.find(seen.type, seen.id, until);
+    if (!is || is->what.number != seen.number || is->what.epoch != seen.epoch ||
+        has_ended(is->what.state)) {
+        return false;
+    }
+    if (auto why = find_refusal(*is, call, where)) {
+        throw permanent_error(std::move(why->reason), why->detail);
+    }
     desk_decision decision;
     decision.why = decided(std::move(reason), now);
     step_record record;
     record.where = std::move(where);
-    record.kind = kind;
+    record.kind = kind_of(call);
     record.begun = record.at = now;
     record.why = decision.why;
     decision.records.push_back(std::move(record));
@@ -62,12 +85,12 @@ bool resume(Journal& in, const process_instance& seen, std::string reason, wall_
     return in.decide(seen.number, seen.epoch, decision, now, until);
 }
 
-/// Takes back that a step was given up. A step is acted on again only while nothing was undone;
-/// see `saga_plan`.
+/// Takes back that a step was given up. A step is acted on again only while nothing was undone, nor
+/// may be.
 template <journal_desk Journal>
 bool retry_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
                 wall_time now, steady_time until) {
-    return detail::decide_step(in, seen, std::move(where), record_kind::retried, std::move(reason),
+    return detail::decide_step(in, seen, desk_call::retry_step, std::move(where), std::move(reason),
                                now, until);
 }
 
@@ -75,7 +98,7 @@ bool retry_step(Journal& in, const process_instance& seen, step_address where, s
 template <journal_desk Journal>
 bool skip_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
                wall_time now, steady_time until) {
-    return detail::decide_step(in, seen, std::move(where), record_kind::skipped, std::move(reason),
+    return detail::decide_step(in, seen, desk_call::skip_step, std::move(where), std::move(reason),
                                now, until);
 }
 
@@ -85,8 +108,8 @@ bool skip_step(Journal& in, const process_instance& seen, step_address where, st
 template <journal_desk Journal>
 bool give_up_step(Journal& in, const process_instance& seen, step_address where, std::string reason,
                   wall_time now, steady_time until) {
-    return detail::decide_step(in, seen, std::move(where), record_kind::failed, std::move(reason),
-                               now, until);
+    return detail::decide_step(in, seen, desk_call::give_up_step, std::move(where),
+                               std::move(reason), now, until);
 }
 
 /// Gives the instance up. What it did stays as it is, and nothing is undone.

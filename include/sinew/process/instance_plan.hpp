@@ -3,9 +3,8 @@
 /// @file
 /// The plan of an instance as it is kept, for whoever looks at it and does not have its code.
 ///
-/// An instance is kept with the steps that it was started with, so what is not undone and what
-/// people can do about it is seen without the code. Steps that were added since are known by their
-/// records alone.
+/// An instance is kept with the steps that it was started with, so what is not undone is seen without
+/// the code. Steps that were added since are known by their records alone.
 ///
 /// **Guarantees.** Pure functions of their arguments.
 
@@ -74,82 +73,6 @@ namespace sinew {
     const auto next = plan_as_kept(of, compensation_policy::go_on).next(position_of(of.what));
     return next.what == plan_verdict::compensate || next.what == plan_verdict::end_compensated ||
            next.reason == park_reason::not_undone;
-}
-
-/// What people can do about an instance.
-enum class desk_call : std::uint8_t {
-    cancel,
-    resume,
-    retry_step,
-    skip_step,
-    give_up_step,
-    abandon,
-};
-
-[[nodiscard]] constexpr std::string_view to_string(desk_call c) noexcept {
-    switch (c) {
-        case desk_call::cancel: return "cancel";
-        case desk_call::resume: return "resume";
-        case desk_call::retry_step: return "retry_step";
-        case desk_call::skip_step: return "skip_step";
-        case desk_call::give_up_step: return "give_up_step";
-        case desk_call::abandon: return "abandon";
-    }
-    return "invalid";
-}
-
-/// A call, and for which step.
-struct desk_choice {
-    desk_call what = desk_call::resume;
-    std::optional<step_address> where{};
-
-    friend bool operator==(const desk_choice&, const desk_choice&) = default;
-};
-
-/// What people can do about an instance, and change something by it. See process/desk.hpp.
-[[nodiscard]] inline std::vector<desk_choice> choices_for(const journal_entry& of) {
-    std::vector<desk_choice> out;
-    const auto& what = of.what;
-    if (has_ended(what.state)) {
-        return out;
-    }
-    const auto plan = plan_as_kept(of);
-    const bool back = goes_back(of);
-    if (!what.cancelled && !back && !plan.is_past_return()) {
-        out.push_back({desk_call::cancel, {}});
-    }
-    if (what.state == instance_state::parked || what.wait) {
-        out.push_back({desk_call::resume, {}});
-    }
-    // What was begun to be undone may be: then no step is acted on again.
-    bool any_undone = what.progress && what.progress->where.phase == step_phase::undo;
-    for (const auto& one : of.history) {
-        any_undone = any_undone || one.where.phase == step_phase::undo;
-    }
-    for (std::size_t i = 0; i < plan.size(); ++i) {
-        for (const auto phase : {step_phase::act, step_phase::undo}) {
-            const step_address where{plan.step(i).name, phase};
-            const auto* last = find_record(of.history, where);
-            if (last == nullptr || last->kind != record_kind::failed) {
-                continue;
-            }
-            const bool is_undo = phase == step_phase::undo;
-            if (is_undo || !any_undone) {
-                out.push_back({desk_call::retry_step, where});
-                out.push_back({desk_call::skip_step, where});
-            }
-        }
-    }
-    if (what.progress && find_record(of.history, what.progress->where) == nullptr) {
-        const auto& where = what.progress->where;
-        out.push_back({desk_call::skip_step, where});
-        const auto at = plan.find(where.step);
-        if (where.phase == step_phase::act && at && plan.step(*at).kind != step_kind::retriable) {
-            out.push_back({desk_call::give_up_step, where});
-        }
-    }
-    out.push_back({desk_call::abandon, {}});
-    return out;
 }
 
 }  // namespace sinew

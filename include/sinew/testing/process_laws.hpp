@@ -65,6 +65,7 @@ struct step_facts {
     bool in_force = false;     ///< it was done, and is not undone
     bool is_excused = false;   ///< by people, or because the code has changed: it need not be done
     bool is_given_up = false;  ///< that it is undone: what stands before it is undone without it
+    bool is_barred = false;    ///< its service was told that it must not happen any more
     std::array<phase_facts, 2> phases{};
 
     [[nodiscard]] phase_facts& at(step_phase p) noexcept {
@@ -179,7 +180,7 @@ inline void join_effect(findings& found, instance_facts& of, step_facts& step, s
 
 /// A service is asked to do something. It does it once, and never after it was undone.
 inline void serve(findings& found, instance_facts& of, step_facts& step, step_phase phase) {
-    if (step.is_undone() || (phase == step_phase::act && step.in_force)) {
+    if (step.is_undone() || (phase == step_phase::act && (step.in_force || step.is_barred))) {
         return;
     }
     if (phase == step_phase::undo) {

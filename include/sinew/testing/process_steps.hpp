@@ -22,7 +22,7 @@ inline std::optional<failure> runner_ports::begins(const attempt_info& at, std::
     const step_of where{id, std::string(home.name_now(step)), at.phase};
     self.note("tries to", to_string(at.phase), step, "of", id, "attempt", at.attempt,
               at.is_in_doubt ? "in doubt" : "");
-    watch.begins(at.instance, step);
+    watch.begins(at.instance, step, at.until);
     auto* const facts = home.of(id);
     auto* const its = home.find(where);
     if (facts != nullptr && its != nullptr) {
@@ -112,7 +112,7 @@ inline std::optional<failure> runner_ports::replied(const attempt_info& at, std:
     self.must_live();
     const step_of where{at.instance.id, std::string(home.name_now(step)), at.phase};
     self.note("takes the reply to", to_string(at.phase), step, "of", where.id);
-    watch.begins(at.instance, step);
+    watch.begins(at.instance, step, at.until);
     auto* const facts = home.of(where.id);
     auto* const its = home.find(where);
     if (facts != nullptr && its != nullptr) {

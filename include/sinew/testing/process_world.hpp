@@ -214,6 +214,18 @@ public:
         }
     }
 
+    /// Whether a step happened: people ask its service.
+    [[nodiscard]] bool has_happened(const step_of& where) {
+        const auto* const step = find(where);
+        return step != nullptr && step->in_force;
+    }
+    /// People see to it that a step does not happen any more.
+    void bar(const step_of& where) {
+        if (auto* const step = find(where)) {
+            step->is_barred = true;
+        }
+    }
+
     /// A compensation is given up, and the policy is that the others go on.
     void given_up(const step_of& where) { given_up_.push_back(where); }
     /// A step has another name in the code that comes later. To be said behind `start`.

@@ -173,8 +173,8 @@ public:
                       "what has ended is purged before its time");
     }
 
-    /// Before the runner makes an attempt at a step.
-    void begins(const process_instance& one, std::string_view what) {
+    /// Before the runner makes an attempt at a step, which is to be over at `until`.
+    void begins(const process_instance& one, std::string_view what, steady_time until) {
         const auto mine =
             std::find_if(claims_.begin(), claims_.end(),
                          [&](const instance_claim& c) { return c.number == one.number; });
@@ -188,6 +188,10 @@ public:
         found().check(law::fences, !is_mine || step_began_.steady < seat.good_until, [&] {
             return one.id + ": " + std::string(what) +
                    " is tried after the time of the runner's seat is over";
+        });
+        found().check(law::fences, !is_mine || until <= seat.good_until, [&] {
+            return one.id + ": " + std::string(what) +
+                   " may last for longer than the runner's seat is its own";
         });
     }
     /// Whether this life's claim on an instance is the one that counts.

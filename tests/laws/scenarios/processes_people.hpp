@@ -38,6 +38,29 @@ inline void cancelled_while_waiting(trial& t) {
     w.run_runner("runner", runs(running("one"), order));
     w.run();
 }
+/// While it waits for a reply that does not come for long: nobody waits for that any more.
+inline void cancelled_in_a_long_wait(trial& t) {
+    process_world w(t, {.world = {.still_max = 3s}});
+    auto script = checkout();
+    script.within = 1h;
+    const auto order = write_process(script);
+    w.slow_reply({"1", "points"}, 120s);
+    std::uint64_t stirs = 0;
+    w.when_recorded({"1", "charge"}, [&] {
+        w.time().at(1s, [&] { w.cancel("1"); });
+        w.time().at(60s, [&] { stirs = w.time().stirs(); });
+        w.time().at(110s, [&] {
+            // Nobody stands still for so long. This look is an event itself.
+            const bool is_quiet = w.time().stirs() <= stirs + 1;
+            w.found().check(law::waits_end, !is_quiet || has_ended(w.look("1")->what.state),
+                            "an instance that was cancelled still waits");
+        });
+    });
+    w.expect("1", to_be_compensated);
+    w.start("shop", {{order, "1"}});
+    w.run_runner("runner", runs(running("one"), order));
+    w.run();
+}
 /// While a call may have happened: that is undone as well.
 inline void cancelled_in_doubt(trial& t) {
     cancelled_behind(t, "reserve", {instance_state::compensated, instance_state::completed});
@@ -128,6 +151,7 @@ inline void changed_declared(trial& t) {
 inline constexpr named_scenario processes_people_scenarios[] = {
     {"cancelled_before_pivot", cancelled_before_pivot},
     {"cancelled_while_waiting", cancelled_while_waiting},
+    {"cancelled_in_a_long_wait", cancelled_in_a_long_wait},
     {"cancelled_in_doubt", cancelled_in_doubt},
     {"cancelled_behind_pivot", cancelled_behind_pivot},
     {"poisoned_step", poisoned_step},

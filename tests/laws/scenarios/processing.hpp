@@ -5,6 +5,7 @@
 
 #include "laws/scenarios/processes.hpp"
 #include "laws/scenarios/processes_calls.hpp"
+#include "laws/scenarios/processes_decisions.hpp"
 #include "laws/scenarios/processes_people.hpp"
 #include "laws/scenarios/processes_replies.hpp"
 #include "laws/scenarios/processes_runners.hpp"
@@ -16,6 +17,6 @@ namespace sinew::laws {
 inline constexpr auto processing =
     joined(processes_scenarios, processes_calls_scenarios, processes_saga_scenarios,
            processes_undo_scenarios, processes_runners_scenarios, processes_replies_scenarios,
-           processes_people_scenarios);
+           processes_people_scenarios, processes_decisions_scenarios);
 
 }  // namespace sinew::laws

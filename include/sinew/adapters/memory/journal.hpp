@@ -489,6 +489,9 @@ private:
         if (const auto* there = reply_to(what)) {
             return there->at;
         }
+        if (one.entry.unsettled != 0) {
+            return what.since;  // it was due when whoever fell silent claimed it
+        }
         return what.wait->is_due(now) ? std::optional(what.wait->time.due) : std::nullopt;
     }
 

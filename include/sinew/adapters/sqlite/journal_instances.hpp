@@ -134,6 +134,9 @@ private:
         if (const auto there = rows_.awaited_reply(row)) {
             return {there->at, std::nullopt};
         }
+        if (row.unsettled != 0) {
+            return {what.since, std::nullopt};  // due when whoever fell silent claimed it
+        }
         return {std::nullopt, what.wait->time.due};
     }
 

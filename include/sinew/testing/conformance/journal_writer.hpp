@@ -310,6 +310,22 @@ void claim_cancelled(Suite& run) {
                   at.write_done(at.waiting(entry, std::chrono::hours(1)));
                   c.equal(at.ids(), texts{"1"}, "what can be claimed");
               });
+    run.claim({"journal_queue 2", "a cancellation outlives the runner that claimed it first",
+               "claim, and what makes free what was claimed: due, until a record or a claim's end"},
+              [](check& c, auto& env) {
+                  journal_scene at(c, env);
+                  static_cast<void>(at.start("1"));
+                  at.write_done(at.waiting(at.claim_one("1"), std::chrono::hours(1)));
+                  c.that(at.cancel("1"), "cancel to answer true", "false");
+                  for (int i = 0; i < 2; ++i) {
+                      static_cast<void>(at.claim_one("1"));
+                      at.stand_up();
+                  }
+                  const auto entry = at.claim_one("1");
+                  c.equal(entry.what.cancelled, std::optional(at.note("cancelled")), "the note");
+                  at.write_done(at.waiting(entry, std::chrono::hours(1)));
+                  c.equal(at.ids(), texts(), "what can be claimed after it was put off");
+              });
 }
 
 }  // namespace sinew::testing::conformance::detail
