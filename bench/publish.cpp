@@ -238,7 +238,9 @@ void register_all(bench::suite& all) {
                 const bool has_goal = v.is_durable && v.keys == usual_keys;
                 all.pair({.name = engine + "/" + v.name + "/" + std::to_string(batch),
                           .items = events_of(batch),
-                          .goal = has_goal ? goal : 0},
+                          .goal = has_goal ? goal : 0,
+                          .series = engine + "/" + v.name,
+                          .x = static_cast<double>(batch)},
                          [=] {
                              return engine == "sqlite" ? on_sqlite(v, batch)
                                                        : on_postgres(v, batch);
