@@ -67,6 +67,34 @@ TEST_CASE("nor does it with around, by_type, an outcome, in_sequence or deduplic
     CHECK(handled == 2 * events);
 }
 
+TEST_CASE("nor does it with in_sequence and once on a store in memory") {
+    bench b;
+    std::size_t handled = 0;
+    auto c = b.from() | in_sequence() | dead_letter(b.db.dead_letters()) | retry() | once(b.db) |
+             handle([&](const event_view&, memory::transaction&) { ++handled; });
+    CHECK(allocations_of(b, c) == 0);
+    CHECK(handled == 2 * events);
+}
+
+TEST_CASE("nor does it where it takes its way through the lanes, behind another that waits") {
+    bench b;
+    std::size_t failures = 0;
+    auto c = b.from() | dead_letter(b.letters) | retry() | idempotent_by_nature() |
+             handle([&](const event_view&) -> outcome {
+                 return ++failures == 1 ? outcome::retry("later", {}, 1h) : outcome::done();
+             });
+    std::size_t written = 0;
+    put_some(b, written);
+    static_cast<void>(c.step(b.now));
+    const auto before = allocations();
+    for (int i = 0; i < 4; ++i) {
+        static_cast<void>(c.step(b.now));
+    }
+    CHECK(allocations() == before);
+    CHECK(c.counts().applied > 100);
+    CHECK(c.counts().in_flight > 0);
+}
+
 TEST_CASE("what the handler itself allocates is counted, so that nothing is proof of nothing") {
     bench b;
     std::vector<std::unique_ptr<int>> kept;

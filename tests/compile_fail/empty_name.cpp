@@ -2,7 +2,7 @@
 //
 // A name is an identity in stores.
 //
-// expect: must not be empty|invalid explicitly-specified argument|is not usable as a|could not convert
+// expect: a name must not be empty
 
 #include <sinew/adapters/memory.hpp>
 #include <sinew/sinew.hpp>

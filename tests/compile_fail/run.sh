@@ -15,8 +15,9 @@
 #   #endif
 #
 # The twin has to compile. The mistake has to fail, with a message that matches on one of its lines,
-# in at most --max-lines lines. Source lines that the compiler quotes are not searched, only what it
-# says itself. Prints a table, one line for a file and a column for a compiler.
+# in at most --max-lines lines, 15 if not said: all that the compiler prints counts, also the way
+# through the headers. Source lines that the compiler quotes are not searched, only what it says
+# itself. Prints a table, one line for a file and a column for a compiler.
 # Exit: 0 all as it should be; 1 not so, or no file found; 2 wrong usage.
 set -euo pipefail
 
@@ -27,7 +28,7 @@ usage() {
 
 compilers=()
 flags=(-std=c++20 -fsyntax-only -fdiagnostics-color=never)
-max_lines=60
+max_lines=15
 jobs=2
 folder=
 while (($#)); do

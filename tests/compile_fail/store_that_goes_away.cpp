@@ -2,7 +2,7 @@
 //
 // The store has to outlive the consumer.
 //
-// expect: use of deleted function|call to deleted function
+// expect: the store has to outlive the consumer
 
 #include <sinew/adapters/memory.hpp>
 #include <sinew/sinew.hpp>

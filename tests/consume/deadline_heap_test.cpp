@@ -50,7 +50,9 @@ TEST_CASE("deadline heap: it answers as a sorted map would") {
     using command = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t>;
     sinew::test::prop("for any commands", [] {
         const auto commands = *rc::gen::scale(4.0, rc::gen::arbitrary<std::vector<command>>());
-        deadline_heap heap;
+        // Tickets run out on the way, or not; few lie in the heap, or all.
+        deadline_heap heap(0, *rc::gen::element<std::size_t>(4, 2'048),
+                           *rc::gen::element(0U, UINT32_MAX - 40U));
         std::map<std::uint32_t, std::pair<steady_time, std::uint64_t>> naive;
         std::uint64_t ticket = 0;
         for (const auto& [kind, number, seconds] : commands) {
@@ -76,4 +78,17 @@ TEST_CASE("deadline heap: it answers as a sorted map would") {
             }
         }
     });
+}
+
+TEST_CASE("deadline heap: who is set again and again leaves nothing behind") {
+    deadline_heap heap(3);
+    heap.set(1, at(1));
+    for (int second = 2; second < 10'000; ++second) {
+        heap.set(0, at(second));
+        heap.set(2, at(20'000 - second));
+        heap.erase(2);
+        REQUIRE(heap.check_invariants());
+    }
+    REQUIRE(heap.size() == 2);
+    REQUIRE(heap.top().member == 1);
 }

@@ -199,7 +199,7 @@ TEST_CASE("a trickle over a long time does not fill the generations") {
     CHECK(window.size() < 200);
 }
 
-TEST_CASE("an id takes up no more than 24 bytes") {
+TEST_CASE("an id takes up no more than 20 bytes") {
     dedup_window window({.ids_max = 100'000});
     const auto before = window.bytes();
     for (std::uint64_t n = 0; n < 250'000; ++n) {
@@ -207,7 +207,18 @@ TEST_CASE("an id takes up no more than 24 bytes") {
     }
     CHECK(window.size() == 100'000);
     CHECK(window.bytes() == before);
-    CHECK(static_cast<double>(window.bytes()) / 100'000 <= 24);
+    CHECK(static_cast<double>(window.bytes()) / 100'000 <= 20);
+}
+
+TEST_CASE("what is announced is not claimed") {
+    dedup_window window;
+    REQUIRE(apply(window, 1, start));
+    window.announce(id(1));
+    window.announce(id(2));
+    CHECK(window.in_flight() == 0);
+    CHECK(window.size() == 1);
+    CHECK(window.claim(id(1), start) == claim_result::done);
+    CHECK(window.claim(id(2), start) == claim_result::fresh);
 }
 
 TEST_CASE("a memory that is shorter than the declared replay horizon is refused") {

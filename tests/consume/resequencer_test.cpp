@@ -64,7 +64,7 @@ TEST_CASE("resequencer: events in order pass, and nothing is kept of them but th
     REQUIRE(order.keys() == 1);
     REQUIRE(order.progress(key_a)->next() == 101);
     REQUIRE_FALSE(order.next_deadline());
-    REQUIRE(order.progress(key_b) == nullptr);
+    REQUIRE_FALSE(order.progress(key_b));
 }
 
 TEST_CASE("resequencer: events behind a gap wait, and come free in order when it closes") {
@@ -119,7 +119,7 @@ TEST_CASE(
     REQUIRE(offer(order, 3, 32s) == verdict::late);
     REQUIRE(offer(order, 1, 32s) == verdict::duplicate);
     REQUIRE(offer(order, 6, 32s) == verdict::deliver);
-    REQUIRE(order.progress(key_a)->gaps() == std::vector<sequence_gap>{{2, 3}});
+    REQUIRE(order.progress(key_a).value().gaps() == std::vector<sequence_gap>{{2, 3}});
 }
 
 TEST_CASE("resequencer: two gaps in one key have a time-out each") {
@@ -392,8 +392,8 @@ TEST_CASE("resequencer: the least recently used key without anything under way g
     order.settled(key_a);
     REQUIRE(offer(order, 1, 0s, key_b) == verdict::duplicate);  // used after key_a
     REQUIRE(offer(order, 1, 0s, key_c) == verdict::deliver);
-    REQUIRE(order.progress(key_a) == nullptr);
-    REQUIRE(order.progress(key_b) != nullptr);
+    REQUIRE_FALSE(order.progress(key_a));
+    REQUIRE(order.progress(key_b));
     REQUIRE(order.keys() == 2);
 
     REQUIRE(offer(order, 5, 0s, key_b) == verdict::hold);
@@ -407,7 +407,7 @@ TEST_CASE("resequencer: with a store, a key is not looked up while there is no r
     REQUIRE(offer(order, 1, 0s, key_a) == verdict::deliver);
     REQUIRE(offer(order, 1, 0s, key_b) == verdict::full);
     order.learn(key_b, key_progress(1), at(0s));
-    REQUIRE(order.progress(key_b) == nullptr);
+    REQUIRE_FALSE(order.progress(key_b));
     order.settled(key_a);
     REQUIRE(offer(order, 1, 0s, key_b) == verdict::look_up);
 }

@@ -35,6 +35,22 @@ budget_of() {
     echo "none"
 }
 
+# Where a client library is found, if it isn't among the compiler's own folders.
+if command -v pg_config >/dev/null; then
+    flags+=("-I$(pg_config --includedir)")
+fi
+
+# Whether a header needs a client library that is not there: then it cannot be counted.
+lacks_library() {
+    local needed
+    case $1 in
+        *sqlite*) needed=sqlite3.h ;;
+        *postgres*) needed=libpq-fe.h ;;
+        *) return 1 ;;
+    esac
+    ! "$compiler" "${flags[@]}" -x c++ -E - <<<"#include <$needed>" >/dev/null 2>&1
+}
+
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
@@ -54,6 +70,11 @@ for header in "${headers[@]}"; do
     limit=$(awk -v s="$budget" -v rate="$lines_per_second" 'BEGIN { printf "%d", s * rate }')
     checked=$((checked + 1))
     if ! "$compiler" "${flags[@]}" -x c++ -E - <<<"#include <sinew/$header>" >"$out" 2>/dev/null; then
+        if lacks_library "$header"; then
+            echo "$header: not counted, since its client library is not there"
+            checked=$((checked - 1))
+            continue
+        fi
         echo "$header: it could not be preprocessed"
         failed=$((failed + 1))
         continue

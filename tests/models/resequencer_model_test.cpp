@@ -373,8 +373,8 @@ private:
         if (free_.empty()) {
             return;
         }
-        const auto* progress = order_.progress(key);
-        const std::uint64_t next = progress != nullptr ? progress->next() : 1;
+        const auto progress = order_.progress(key);
+        const std::uint64_t next = progress.has_value() ? progress->next() : 1;
         const std::uint64_t back = next > 5 ? next - 5 : 1;
         std::uint64_t sequence = a % 3 == 0 ? next : back + a % 16;
         sequence = a == 255 ? UINT64_MAX : a == 254 ? next + 20 + d : sequence;
@@ -509,10 +509,10 @@ private:
         RC_ASSERT(order_.keys() == naive_.keys.size());
         RC_ASSERT(order_.next_deadline() == naive_.next_deadline());
         for (std::uint64_t number = 0; number < 5; ++number) {
-            const auto* progress = order_.progress(key_of(number));
+            const auto progress = order_.progress(key_of(number));
             const auto found = naive_.keys.find(key_of(number));
-            RC_ASSERT((progress != nullptr) == (found != naive_.keys.end()));
-            if (progress != nullptr) {
+            RC_ASSERT((progress.has_value()) == (found != naive_.keys.end()));
+            if (progress.has_value()) {
                 RC_ASSERT((*progress == found->second.progress));
                 RC_ASSERT(!progress->has_merged_gaps());
             }

@@ -63,7 +63,7 @@ void start_by_ticket(E& e, slot_id slot) {
     if (!d.replay && p != nullptr) {
         ++p->running;
     }
-    const event_view event = e.view(slot);
+    const event_view& event = e.view(slot);
     outcome started = outcome::done();
     bool has_ticket = false;
     try {
@@ -147,7 +147,7 @@ template <class E>
 [[nodiscard]] bool claim_identity(E& e, slot_id slot) {
     if constexpr (E::plan_type::deduplicates) {
         auto& d = e.at(slot);
-        const event_view event = e.view(slot);
+        const event_view& event = e.view(slot);
         d.claim = digest_of(e.secret, e.options.group, event.source, event.id);
         duration age = duration::zero();
         if (const auto time = parse_time(event.time); time && *time < e.now.wall) {
@@ -250,7 +250,7 @@ template <class E>
         if (e.parts.failure.options.following == following::pass || !d.keyed || d.replay) {
             return false;
         }
-        const event_view event = e.view(slot);
+        const event_view& event = e.view(slot);
         try {
             if constexpr (letters_in_transaction<typename E::plan_type>) {
                 if (e.letters_share_store()) {
@@ -365,7 +365,7 @@ void attempt(E& e, slot_id slot) {
     } else if constexpr (plan::has_once) {
         in_unit(e, slot, true, ending::applied, [&](auto& tx) {
             outcome answer = run_handler(e, slot, tx);
-            if (answer.is_done() || answer.verdict() == verdict::skip) {
+            if (e.at(slot).replay && (answer.is_done() || answer.verdict() == verdict::skip)) {
                 outcome closed = close_replay(e, slot, tx);
                 if (!closed.is_done()) {
                     return closed;
@@ -386,14 +386,25 @@ template <class E>
     return e.open_suspects != 0 && e.open_tickets != 0;
 }
 
+/// Handlers take time: deadlines and retries count from now on, and the source wants to be polled
+/// before a lease is over.
+template <class E>
+void look_at_clock(E& e) {
+    if (e.stopwatch != nullptr) {
+        const steady_time passed = e.stopwatch();
+        e.now.steady = passed > e.now.steady ? passed : e.now.steady;
+    }
+}
+
 /// Hands events to their handlers, as long as there are any whose turn it is, up to the limit of a
 /// step. Answers how many.
 template <class E>
 std::size_t dispatch(E& e) {
     std::size_t taken = 0;
-    const steady_time until = later(e.now.steady, e.options.step_time_max);
-    while (taken < e.options.step_events_max && !e.halted && e.now.steady >= e.store_gate &&
-           e.now.steady < until) {
+    const steady_time until =
+        e.straight != 0 ? e.step_until : later(e.now.steady, e.options.step_time_max);
+    while (e.straight + taken < e.options.step_events_max && !e.halted &&
+           e.now.steady >= e.store_gate && e.now.steady < until) {
         if (waits_for_tickets(e)) {
             break;
         }
@@ -413,12 +424,7 @@ std::size_t dispatch(E& e) {
             resign(e, *slot);
         }
         settle_if_full(e);
-        // Handlers take time: deadlines and retries count from now on, and the source wants to be
-        // polled before a lease is over.
-        if (e.stopwatch != nullptr) {
-            const steady_time passed = e.stopwatch();
-            e.now.steady = passed > e.now.steady ? passed : e.now.steady;
-        }
+        look_at_clock(e);
     }
     return taken;
 }

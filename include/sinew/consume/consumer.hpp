@@ -8,12 +8,24 @@
 ///
 /// **Guarantees.** Those of the pipeline's type; see `guarantee()` and `describe`.
 
+// First what says what is wrong with a pipeline: a compiler prints the whole way to a message.
+#include <sinew/consume/pipeline.hpp>
+
+#include <sinew/consume/around.hpp>
+#include <sinew/consume/duplicates.hpp>
+#include <sinew/consume/failures.hpp>
+#include <sinew/consume/handler.hpp>
+#include <sinew/consume/observed_by.hpp>
+#include <sinew/consume/subscribe.hpp>
+
+#include <sinew/consume/plan.hpp>
+
 #include <sinew/consume/attempt.hpp>
 #include <sinew/consume/engine.hpp>
-#include <sinew/consume/handler.hpp>
 #include <sinew/consume/intake.hpp>
 #include <sinew/consume/replays.hpp>
 #include <sinew/consume/settle.hpp>
+#include <sinew/consume/straight.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -46,6 +58,7 @@ public:
     bool step(moment now, steady_time wait_until = steady_time::min()) {
         auto& e = engine_;
         e.now = now;
+        e.straight = 0;
         const consumer_counts before = e.counts;
         const std::uint64_t commits_before = e.offset_commits;
         const bool completed = !e.completed.empty();
@@ -66,7 +79,7 @@ public:
         leave_partitions(e);
         commit_if_due();
         purge_inbox(e);
-        return completed || taken != 0 || before.received != e.counts.received ||
+        return completed || taken + e.straight != 0 || before.received != e.counts.received ||
                before.in_flight != e.counts.in_flight || before.gaps != e.counts.gaps ||
                commits_before != e.offset_commits;  // that makes room to read on
     }

@@ -16,12 +16,13 @@
 /// **Guarantees.** Only `commit` makes an id done, and only `done` suppresses, so a failure between
 /// claim and commit loses nothing. A done id is remembered for at least `age_max`, unless more than
 /// `ids_max` are committed in that time; then the oldest give way, `evicted_early` counts them, and
-/// `covers` no longer claims to know what they were. No allocation after construction; about 22
-/// bytes an id.
+/// `covers` no longer claims to know what they were. No allocation after construction; less
+/// than 20 bytes an id.
 /// **Invariants.** No id is both in flight and done. Generations are in the order of their time and
 /// hold every done id. The horizon never goes back.
 
 #include <sinew/consume/digest_index.hpp>
+#include <sinew/consume/digest_ring.hpp>
 #include <sinew/core/error.hpp>
 #include <sinew/core/hash.hpp>
 #include <sinew/core/time.hpp>
@@ -50,7 +51,7 @@ struct dedup_options {
 ///
 /// **On failure.** Throws `usage_error` that names the option.
 constexpr void check(const dedup_options& options) {
-    if (options.ids_max == 0 || options.ids_max > detail::digest_index::capacity_max) {
+    if (options.ids_max == 0 || options.ids_max > detail::digest_ring::capacity_max) {
         throw usage_error("deduplicate: option ids_max has to be from 1 to 2^30");
     }
     if (options.age_max < std::chrono::milliseconds(1)) {
@@ -91,7 +92,6 @@ public:
     /// **On failure.** Throws `usage_error` for options that `check` refuses.
     constexpr explicit dedup_window(dedup_options options = {})
         : options_((check(options), options)),
-          ring_(options.ids_max),
           done_(options.ids_max),
           flying_(options.in_flight_max),
           in_flight_(options.in_flight_max),
@@ -100,6 +100,12 @@ public:
         for (std::size_t i = options.in_flight_max; i > 0; --i) {
             free_.push_back(static_cast<std::uint32_t>(i - 1));
         }
+    }
+
+    /// Says that an id will be claimed soon. That changes nothing: the memory that `claim` will look
+    /// at is brought near meanwhile, so who has several ids at hand does not wait for each in turn.
+    [[gnu::always_inline]] constexpr void announce(const digest& id) const noexcept {
+        done_.fetch(id);
     }
 
     /// Claims an id whose event can't be older than the memory.
@@ -115,7 +121,7 @@ public:
         if (in_flight_.find(id, flying_.data()) != detail::digest_index::none) {
             return claim_result::in_flight;
         }
-        if (done_.find(id, ring_.data()) != detail::digest_index::none) {
+        if (done_.contains(id)) {
             return claim_result::done;
         }
         if (free_.empty()) {
@@ -133,17 +139,13 @@ public:
     /// any more becomes done as well, since it is; one that is done stays as it is.
     constexpr void commit(const digest& id, steady_time now) noexcept {
         advance(now);
-        if (!end_claim(id) && done_.find(id, ring_.data()) != detail::digest_index::none) {
+        if (!end_claim(id) && done_.contains(id)) {
             return;
         }
-        if (count_ == ring_.size()) {
+        if (done_.full()) {
             forget_oldest();
         }
-        const std::size_t end = first_ + count_;
-        const std::size_t place = end < ring_.size() ? end : end - ring_.size();
-        ring_[place] = id;
-        done_.insert(id, static_cast<std::uint32_t>(place));
-        ++count_;
+        done_.push(id);
         add_to_generation();
     }
 
@@ -168,7 +170,7 @@ public:
     }
 
     /// Done ids that are remembered.
-    [[nodiscard]] constexpr std::size_t size() const noexcept { return count_; }
+    [[nodiscard]] constexpr std::size_t size() const noexcept { return done_.size(); }
     [[nodiscard]] constexpr std::size_t in_flight() const noexcept {
         return flying_.size() - free_.size();
     }
@@ -179,18 +181,17 @@ public:
 
     /// What the window takes up in memory.
     [[nodiscard]] constexpr std::size_t bytes() const noexcept {
-        return sizeof(*this) + (ring_.capacity() + flying_.capacity()) * sizeof(digest) +
+        return sizeof(*this) + flying_.capacity() * sizeof(digest) +
                free_.capacity() * sizeof(std::uint32_t) + done_.bytes() + in_flight_.bytes() +
                generations_.capacity() * sizeof(generation);
     }
 
     /// The invariants, for tests. Takes time in proportion to the size.
     [[nodiscard]] constexpr bool invariants_hold() const noexcept {
-        bool sound = count_ <= ring_.size();
-        for (std::size_t i = 0; i < count_; ++i) {
-            const std::size_t place = (first_ + i) % ring_.size();
-            sound = sound && done_.find(ring_[place], ring_.data()) == place &&
-                    in_flight_.find(ring_[place], flying_.data()) == detail::digest_index::none;
+        bool sound = done_.check_invariants();
+        for (std::size_t i = 0; i < flying_.size(); ++i) {
+            const bool flies = in_flight_.find(flying_[i], flying_.data()) == i;
+            sound = sound && !(flies && done_.contains(flying_[i]));
         }
         std::size_t held = 0;
         for (std::size_t i = 0; i < generation_count_; ++i) {
@@ -199,7 +200,7 @@ public:
             sound = sound && one.count > 0 && one.first <= one.last && one.last <= latest_ &&
                     (i == 0 || generation_at(i - 1).last <= one.first);
         }
-        return sound && held == count_;
+        return sound && held == done_.size();
     }
 
 private:
@@ -212,7 +213,7 @@ private:
 
     /// A generation ends when it has a 64th of the ids or has lasted a 64th of the time. So at most
     /// about 130 have not expired; if there are more, the oldest two have, and become one.
-    static constexpr std::size_t generations_max = 192;
+    static constexpr std::size_t generations_max = 256;
     static constexpr std::size_t shares = 64;
     /// How many expired ids a call forgets: more than it can add.
     static constexpr int bite = 2;
@@ -225,13 +226,24 @@ private:
         } else if (now > latest_) {
             latest_ = now;
         }
-        for (int i = 0; i < bite && count_ > 0 && oldest_has_expired(); ++i) {
+        if (latest_ > nothing_expires_until_) {
+            forget_expired();
+        }
+    }
+
+    constexpr void forget_expired() noexcept {
+        for (int i = 0; i < bite && done_.size() > 0 && oldest_has_expired(); ++i) {
             forget_oldest();
         }
     }
 
-    [[nodiscard]] constexpr bool oldest_has_expired() const noexcept {
-        return generation_at(0).last < later(latest_, -options_.age_max);
+    /// Generations expire in their order, so what the oldest one says holds for all that follow.
+    [[nodiscard]] constexpr bool oldest_has_expired() noexcept {
+        if (latest_ <= nothing_expires_until_) {
+            return false;
+        }
+        nothing_expires_until_ = later(generation_at(0).last, options_.age_max);
+        return latest_ > nothing_expires_until_;
     }
 
     constexpr void forget_oldest() noexcept {
@@ -241,9 +253,7 @@ private:
             const steady_time known = later(oldest.last, duration(1));
             horizon_ = known > horizon_ ? known : horizon_;
         }
-        done_.erase(static_cast<std::uint32_t>(first_), ring_.data());
-        first_ = first_ + 1 == ring_.size() ? 0 : first_ + 1;
-        --count_;
+        done_.pop();
         if (--oldest.count == 0) {
             generation_first_ = (generation_first_ + 1) % generations_max;
             --generation_count_;
@@ -253,8 +263,7 @@ private:
     constexpr void add_to_generation() noexcept {
         if (generation_count_ > 0) {
             generation& newest = generation_at(generation_count_ - 1);
-            if (newest.count <= ring_.size() / shares &&
-                latest_ <= later(newest.first, options_.age_max / static_cast<int>(shares))) {
+            if (newest.count <= done_.capacity() / shares && latest_ <= newest_ends_) {
                 newest.last = latest_;
                 ++newest.count;
                 return;
@@ -269,15 +278,15 @@ private:
         }
         ++generation_count_;
         generation_at(generation_count_ - 1) = {latest_, latest_, 1};
+        newest_ends_ = later(latest_, options_.age_max / static_cast<int>(shares));
     }
 
     /// Whether there was a claim to end.
     constexpr bool end_claim(const digest& id) noexcept {
-        const std::uint32_t place = in_flight_.find(id, flying_.data());
+        const std::uint32_t place = in_flight_.take(id, flying_.data());
         if (place == detail::digest_index::none) {
             return false;
         }
-        in_flight_.erase(place, flying_.data());
         free_.push_back(place);
         return true;
     }
@@ -290,10 +299,7 @@ private:
     }
 
     dedup_options options_;
-    std::vector<digest> ring_;  ///< done ids in the order of their commits
-    detail::digest_index done_;
-    std::size_t first_ = 0;
-    std::size_t count_ = 0;
+    detail::digest_ring done_;  ///< in the order of their commits
 
     std::vector<digest> flying_;
     std::vector<std::uint32_t> free_;
@@ -302,8 +308,10 @@ private:
     std::vector<generation> generations_;
     std::size_t generation_first_ = 0;
     std::size_t generation_count_ = 0;
+    steady_time newest_ends_{};  ///< when another generation begins
 
     steady_time latest_{};
+    steady_time nothing_expires_until_ = steady_time::min();
     steady_time horizon_{};  ///< without the part that follows from `age_max`
     std::uint64_t evicted_early_ = 0;
     bool started_ = false;

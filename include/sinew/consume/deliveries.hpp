@@ -32,10 +32,8 @@ enum class duty : std::uint8_t {
 /// How an event ended.
 enum class ending : std::uint8_t { applied, duplicate, skipped, discarded, dead_lettered };
 
-/// One event under way.
-template <class Message>
-struct delivery {
-    std::optional<Message> message{};  ///< empty for a replayed dead letter
+/// What is known of one event under way, but for what it keeps alive.
+struct delivery_state {
     position where{};
     epoch_number epoch = 0;
     std::size_t bytes = 0;
@@ -48,9 +46,7 @@ struct delivery {
     std::uint64_t run = 0;     ///< the ticket's number while the handler runs
     std::uint64_t jitter = 0;  ///< the seed of its retry schedule
     retry_history past{};
-    std::vector<failure_note> notes{};
     duration took{};  ///< of its last attempt, where somebody measures
-    failure why{};    ///< the failure for which it resigns
 
     duty next = duty::handle;
     ending end = ending::applied;  ///< while provisional: how it will have ended
@@ -69,6 +65,14 @@ struct delivery {
     [[nodiscard]] bool is_running() const noexcept { return run != 0; }
 };
 
+/// One event under way.
+template <class Message>
+struct delivery : delivery_state {
+    std::optional<Message> message{};  ///< empty for a replayed dead letter
+    std::vector<failure_note> notes{};
+    failure why{};  ///< the failure for which it resigns
+};
+
 /// The table of deliveries.
 template <class Message>
 class deliveries {
@@ -81,6 +85,9 @@ public:
     }
 
     [[nodiscard]] delivery<Message>& operator[](slot_id slot) noexcept { return slots_[slot]; }
+
+    /// The slot that `open` will answer; nothing, if there is none.
+    [[nodiscard]] slot_id next() const noexcept { return free_.empty() ? no_slot : free_.back(); }
 
     /// A slot for an event of that weight. There has to be a free one; the weight may go beyond
     /// the limit, as one event alone may.
@@ -96,10 +103,14 @@ public:
         auto& one = slots_[slot];
         bytes_ -= one.bytes;
         one.message.reset();
-        std::vector<failure_note> notes = std::move(one.notes);
-        notes.clear();
-        one = delivery<Message>{};
-        one.notes = std::move(notes);
+        one.notes.clear();
+        // Most events leave no reason behind, and of a large one nothing is to be kept.
+        if (!one.why.reason.empty() || !one.why.detail.empty()) {
+            one.why = failure{};
+        }
+        one.why.kind = failure{}.kind;
+        one.why.retry_after.reset();
+        static_cast<delivery_state&>(one) = delivery_state{};
         free_.push_back(slot);
     }
 

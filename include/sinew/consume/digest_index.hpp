@@ -36,16 +36,8 @@ public:
     /// The place of `wanted` in `items`, or `none`.
     [[nodiscard]] constexpr std::uint32_t find(const digest& wanted,
                                                const digest* items) const noexcept {
-        const std::uint32_t tag = tag_of(wanted);
-        for (std::size_t at = home_of(wanted);; at = after(at)) {
-            const std::uint32_t word = words_[at];
-            if (word == none) {
-                return none;
-            }
-            if ((word & ~place_mask()) == tag && items[word & place_mask()] == wanted) {
-                return word & place_mask();
-            }
-        }
+        const std::uint32_t word = words_[cell_of(wanted, items)];
+        return word == none ? none : word & place_mask();
     }
 
     /// Adds a digest that is not there, at its place in the array.
@@ -57,12 +49,12 @@ public:
         words_[at] = tag_of(added) | place;
     }
 
-    /// Takes out the digest at `place`, which is there.
-    constexpr void erase(std::uint32_t place, const digest* items) noexcept {
-        const std::uint32_t word = tag_of(items[place]) | place;
-        std::size_t hole = home_of(items[place]);
-        while (words_[hole] != word) {
-            hole = after(hole);
+    /// Takes a digest out and answers its place in `items`, or `none`.
+    constexpr std::uint32_t take(const digest& wanted, const digest* items) noexcept {
+        std::size_t hole = cell_of(wanted, items);
+        const std::uint32_t word = words_[hole];
+        if (word == none) {
+            return none;
         }
         for (std::size_t at = after(hole); words_[at] != none; at = after(at)) {
             const std::size_t home = home_of(items[words_[at] & place_mask()]);
@@ -72,6 +64,7 @@ public:
             }
         }
         words_[hole] = none;
+        return word & place_mask();
     }
 
     [[nodiscard]] constexpr std::size_t bytes() const noexcept {
@@ -90,6 +83,19 @@ private:
 
     [[nodiscard]] constexpr std::size_t home_of(const digest& d) const noexcept {
         return static_cast<std::size_t>(((d.hi >> 32U) * words_.size()) >> 32U);
+    }
+
+    /// The word of a digest, or the empty one at which the search ends.
+    [[nodiscard]] constexpr std::size_t cell_of(const digest& wanted,
+                                                const digest* items) const noexcept {
+        const std::uint32_t mask = place_mask();
+        const std::uint32_t tag = static_cast<std::uint32_t>(wanted.lo) & ~mask;
+        std::size_t at = home_of(wanted);
+        while (words_[at] != none &&
+               !((words_[at] & ~mask) == tag && items[words_[at] & mask] == wanted)) {
+            at = after(at);
+        }
+        return at;
     }
 
     [[nodiscard]] constexpr std::size_t after(std::size_t at) const noexcept {

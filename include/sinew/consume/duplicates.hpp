@@ -122,15 +122,22 @@ template <class Store>
 template <class Other>
     requires(!consumer_store<std::remove_cvref_t<Other>>)
 auto once(Other&&, once_options = {}) {
-    static_assert(consumer_store<std::remove_cvref_t<Other>>,
+    // Not the concept itself: the compiler would list its parts.
+    constexpr bool remembers_events = consumer_store<std::remove_cvref_t<Other>>;
+    static_assert(remembers_events,
                   "sinew: once takes a store whose transactions remember events, such as "
-                  "sqlite::store; see the concept sinew::consumer_store for what is missing here");
+                  "sqlite::store; static_assert(sinew::consumer_store<...>) says what is missing");
 }
 
 /// The store has to outlive the consumer: give `once` a variable.
 template <class Store>
     requires consumer_store<Store>
-auto once(const Store&& db, once_options = {}) = delete;
+auto once(const Store&&, once_options options = {}) {
+    constexpr bool outlives_consumer = sizeof(Store) == 0;
+    static_assert(outlives_consumer,
+                  "sinew: the store has to outlive the consumer; give once a variable");
+    return detail::once_stage<Store>{nullptr, options};
+}
 
 /// Suppresses duplicates from memory, for handlers without a transaction: as far back as the window
 /// reaches, and not beyond a restart.

@@ -4,8 +4,9 @@
 /// The state of a running consumer: its ports, its machines, and the events under way.
 ///
 /// What is done with it stands in the headers beside this one, in the order in which a step goes
-/// through them: `intake` (from the source into the lanes), `attempt` (from the lanes through the
-/// handler), `resign` (into the dead letters), `replays` (and back), `settle` (commits).
+/// through them: `intake` (from the source), `admission` (into the lanes), `attempt` (from the lanes
+/// through the handler), `straight` (past the lanes), `resign` (into the dead letters), `replays`
+/// (and back), `settle` (commits).
 ///
 /// **Invariants.** Each event under way has one slot. A slot is in the lanes, or held by the
 /// resequencer, or in `stalled`.
@@ -24,6 +25,7 @@
 #include <sinew/core/retry_budget.hpp>
 #include <sinew/core/timestamp.hpp>
 
+#include <concepts>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -96,6 +98,8 @@ struct engine {
     using plan_type = plan<Parts, Handler>;
     using message_type = typename plan_type::message_type;
     using delivery_type = delivery<message_type>;
+    static constexpr bool shows_itself =
+        std::same_as<decltype(std::declval<const message_type&>().view()), const event_view&>;
 
     engine(Parts all, Handler f)
         : parts(std::move(all)),
@@ -150,11 +154,15 @@ struct engine {
     std::vector<completed_run> completed;     ///< answers by ticket, for the next step
     std::optional<dead_letter_entry> replay;  ///< the one that is under way
     std::optional<slot_id> replay_slot;
+    event_view replay_view{};
     std::optional<halt_note> halted;
     std::uint64_t runs = 0;            ///< tickets given out so far
     std::uint64_t offset_commits = 0;  ///< taken by the source so far
     std::size_t open_tickets = 0;
     std::size_t open_suspects = 0;
+    std::size_t straight = 0;      ///< handled in this step as they came (see `straight`)
+    std::size_t straight_max = 0;  ///< so many may be
+    steady_time step_until = steady_time::min();         ///< then this step stops doing so
     steady_time store_gate = steady_time::min();         ///< the store is not asked before
     steady_time unavailable_until = steady_time::min();  ///< something is down, until tried again
     steady_time letters_until = steady_time::min();      ///< the dead-letter place is down
@@ -174,9 +182,15 @@ struct engine {
         return later(now.steady, options.call_timeout);
     }
 
-    [[nodiscard]] event_view view(slot_id slot) noexcept {
+    /// The event in a slot; copied only if its message makes a view for each who asks.
+    [[nodiscard]] auto view(slot_id slot) noexcept
+        -> std::conditional_t<shows_itself, const event_view&, event_view> {
         auto& d = table[slot];
-        return d.replay ? replay->letter.original.view() : event_view(d.message->view());
+        if (d.replay) {
+            replay_view = replay->letter.original.view();
+            return replay_view;
+        }
+        return d.message->view();
     }
 
     /// Whether letters and effects are written in one transaction.

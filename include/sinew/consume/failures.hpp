@@ -74,7 +74,9 @@ template <class Place>
 template <class Other>
     requires(!dead_letter_place<std::remove_cvref_t<Other>>)
 auto dead_letter(Other&&, dead_letter_options = {}) {
-    static_assert(dead_letter_place<std::remove_cvref_t<Other>>,
+    // Not the concept itself: the compiler would list its parts.
+    constexpr bool takes_letters = dead_letter_place<std::remove_cvref_t<Other>>;
+    static_assert(takes_letters,
                   "sinew: dead_letter takes a place with put(letter, until), such as "
                   "store.dead_letters() or dead_letter_topic(sink)");
 }

@@ -49,7 +49,11 @@ public:
 
     /// Slot ids are below `slots_max`.
     explicit constexpr lanes(std::size_t slots_max)
-        : slots_(slots_max), lanes_(slots_max), numbers_(slots_max), waiting_(slots_max) {
+        : slots_(slots_max),
+          due_(slots_max),
+          lanes_(slots_max),
+          numbers_(slots_max),
+          waiting_(slots_max) {
         for (std::size_t i = slots_max; i > 0; --i) {
             lanes_[i - 1].next = free_;
             free_ = static_cast<std::uint32_t>(i - 1);
@@ -64,6 +68,8 @@ public:
         const std::uint32_t id = lane ? find_or_open(*lane) : open(0, false);
         lane_record& at = lanes_[id];
         slots_[slot].lane = id;
+        slots_[slot].what = state::queued;
+        slots_[slot].waits = false;
         at.events.push_back(slots_, slot);
         ++size_;
         if (at.cursor == no_slot) {
@@ -79,7 +85,7 @@ public:
         while (!waiting_.empty() && waiting_.top().at <= now) {
             const std::uint32_t due = waiting_.top().member;
             waiting_.erase(due);
-            slots_[lanes_[due].cursor].due = no_wait;
+            slots_[lanes_[due].cursor].waits = false;
             line_up(due);
         }
         if (ready_.empty()) {
@@ -123,10 +129,14 @@ public:
             at.cursor = slots_[slot].next;
         }
         at.events.erase(slots_, slot);
-        slots_[slot] = {};
+        slots_[slot].lane = none;
         --size_;
-        const bool keeps_its_turn =
-            at.stage == phase::ready && at.cursor != no_slot && slots_[at.cursor].due == no_wait;
+        const bool is_ready = at.cursor != no_slot && !slots_[at.cursor].waits;
+        if (answered && is_ready) {
+            line_up(id);
+            return;
+        }
+        const bool keeps_its_turn = at.stage == phase::ready && is_ready;
         if (answered || at.events.empty() ||
             (at_cursor && at.stage != phase::busy && !keeps_its_turn)) {
             place(id);
@@ -138,7 +148,8 @@ public:
         if (is(slot, state::running)) {
             const std::uint32_t id = slots_[slot].lane;
             slots_[slot].what = state::queued;
-            slots_[slot].due = due;
+            slots_[slot].waits = due != no_wait;
+            due_[slot] = due;
             if (!lanes_[id].rewound) {
                 lanes_[id].cursor = slot;
             }
@@ -225,11 +236,11 @@ private:
     enum class phase : std::uint8_t { closed, ready, busy, waiting, resting };
 
     struct slot_record {
-        steady_time due = no_wait;
         slot_id previous = no_slot;
         slot_id next = no_slot;
         std::uint32_t lane = none;
         state what = state::queued;
+        bool waits = false;  ///< for its retry
     };
 
     struct lane_record {
@@ -308,9 +319,9 @@ private:
             close(id);
         } else if (at.cursor == no_slot) {
             at.stage = phase::resting;
-        } else if (slots_[at.cursor].due != no_wait) {
+        } else if (slots_[at.cursor].waits) {
             at.stage = phase::waiting;
-            waiting_.set(id, slots_[at.cursor].due);
+            waiting_.set(id, due_[at.cursor]);
         } else {
             line_up(id);
         }
@@ -337,7 +348,7 @@ private:
         seen.ready += lane.stage == phase::ready ? 1U : 0U;
         seen.waiting += lane.stage == phase::waiting ? 1U : 0U;
         const bool has_cursor = lane.cursor != no_slot;
-        const bool waits = has_cursor && slots_[lane.cursor].due != no_wait;
+        const bool waits = has_cursor && slots_[lane.cursor].waits;
         const phase expected = seen.running != running_before ? phase::busy
                                : !has_cursor                  ? phase::resting
                                : waits                        ? phase::waiting
@@ -349,6 +360,7 @@ private:
     }
 
     std::vector<slot_record> slots_;
+    std::vector<steady_time> due_;  ///< by slot: when it runs again, if it waits
     std::vector<lane_record> lanes_;
     detail::index_table<std::uint64_t> numbers_;
     detail::deadline_heap waiting_;

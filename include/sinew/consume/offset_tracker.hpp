@@ -21,6 +21,7 @@
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,7 +40,10 @@ public:
     };
 
     explicit constexpr offset_tracker(std::size_t window_max)
-        : ring_(ring_size(window_max)), window_max_(window_max) {}
+        : offsets_(ring_size(window_max), 0),
+          delivered_(offsets_.size(), steady_time{}),
+          finished_(offsets_.size() / word_bits + 1, 0),
+          window_max_(window_max) {}
 
     /// The partition is ours under `epoch`. Everything before is forgotten. Records up to
     /// `committed`, where it is known, are finished.
@@ -66,11 +70,22 @@ public:
         if (full()) {
             return delivery::full;
         }
-        at(size_++) = {offset, now, false};
+        const std::size_t place = place_of(size_++);
+        offsets_[place] = offset;
+        delivered_[place] = now;
         ++unfinished_;
         highest_ = offset;
         return delivery::tracked;
     }
+
+    /// Whether `deliver` would track the record, and no other is unfinished: `pass` can stand for both
+    /// `deliver` and `finish`.
+    [[nodiscard]] constexpr bool can_pass(log_offset offset, epoch_number epoch) const noexcept {
+        return size_ == 0 && is_current(epoch) && (!highest_ || offset > *highest_);
+    }
+
+    /// A record arrived and is finished. Only right after `can_pass` said so.
+    constexpr void pass(log_offset offset) noexcept { watermark_ = highest_ = offset; }
 
     /// Everything that was to be done with a record is done. Answers whether that is news.
     [[nodiscard]] constexpr bool finish(log_offset offset, epoch_number epoch) noexcept {
@@ -78,15 +93,14 @@ public:
             return false;
         }
         const auto found = find(offset);
-        if (!found || at(*found).finished) {
+        if (!found || finished_at(*found)) {
             return false;
         }
-        at(*found).finished = true;
+        const std::size_t place = place_of(*found);
+        finished_[place / word_bits] |= bit_of(place);
         --unfinished_;
-        while (size_ != 0 && at(0).finished) {
-            watermark_ = at(0).offset;
-            first_ = (first_ + 1) & (ring_.size() - 1);
-            --size_;
+        if (*found == 0) {
+            raise_watermark();
         }
         return true;
     }
@@ -97,7 +111,7 @@ public:
             return true;
         }
         const auto found = find(offset);
-        return found && at(*found).finished;
+        return found && finished_at(*found);
     }
 
     /// The highest delivered offset with nothing unfinished at or below it, if it is above what was
@@ -116,7 +130,7 @@ public:
 
     /// When the oldest unfinished record was delivered.
     [[nodiscard]] constexpr std::optional<steady_time> oldest_unfinished() const noexcept {
-        return size_ == 0 ? std::nullopt : std::optional<steady_time>(at(0).delivered);
+        return size_ == 0 ? std::nullopt : std::optional<steady_time>(delivered_[first_]);
     }
 
     /// How many records there are above the watermark, finished or not.
@@ -131,23 +145,25 @@ public:
     [[nodiscard]] constexpr bool check_invariants() const noexcept {
         std::size_t open = 0;
         for (std::size_t i = 0; i < size_; ++i) {
-            open += at(i).finished ? 0U : 1U;
-            if ((i > 0 && at(i).offset <= at(i - 1).offset) ||
-                (i == 0 && (at(0).finished || (watermark_ && at(0).offset <= *watermark_)))) {
+            open += finished_at(i) ? 0U : 1U;
+            if ((i > 0 && offset_at(i) <= offset_at(i - 1)) ||
+                (i == 0 && (finished_at(0) || (watermark_ && offset_at(0) <= *watermark_)))) {
                 return false;
             }
         }
-        return open == unfinished_ && size_ <= window_max_ && (running_ || size_ == 0) &&
-               (size_ == 0 ? highest_ == watermark_ : highest_ == at(size_ - 1).offset) &&
+        std::size_t bits = 0;
+        for (const std::uint64_t word : finished_) {
+            bits += static_cast<std::size_t>(std::popcount(word));
+        }
+        return bits == size_ - open && open == unfinished_ && size_ <= window_max_ &&
+               (running_ || size_ == 0) &&
+               (size_ == 0 ? highest_ == watermark_ : highest_ == offset_at(size_ - 1)) &&
                (!committed_ || (watermark_ && *committed_ <= *watermark_));
     }
 
 private:
-    struct record {
-        log_offset offset = 0;
-        steady_time delivered{};
-        bool finished = false;
-    };
+    static constexpr std::size_t word_bits = 64;
+    static constexpr std::uint64_t all_ones = ~std::uint64_t{0};
 
     /// The next power of two, so that places in the ring are found with a mask.
     [[nodiscard]] static constexpr std::size_t ring_size(std::size_t window_max) noexcept {
@@ -162,44 +178,77 @@ private:
         return running_ && epoch == epoch_;
     }
 
-    [[nodiscard]] constexpr record& at(std::size_t i) noexcept {
-        return ring_[(first_ + i) & (ring_.size() - 1)];
+    /// Where in the ring the `i`-th record of the window is.
+    [[nodiscard]] constexpr std::size_t place_of(std::size_t i) const noexcept {
+        return (first_ + i) & (offsets_.size() - 1);
     }
-    [[nodiscard]] constexpr const record& at(std::size_t i) const noexcept {
-        return ring_[(first_ + i) & (ring_.size() - 1)];
+    [[nodiscard]] constexpr log_offset offset_at(std::size_t i) const noexcept {
+        return offsets_[place_of(i)];
+    }
+    [[nodiscard]] constexpr bool finished_at(std::size_t i) const noexcept {
+        const std::size_t place = place_of(i);
+        return (finished_[place / word_bits] & bit_of(place)) != 0;
+    }
+    [[nodiscard]] static constexpr std::uint64_t bit_of(std::size_t place) noexcept {
+        return std::uint64_t{1} << place % word_bits;
+    }
+
+    /// The first record is finished: the window begins behind all that are without a gap.
+    constexpr void raise_watermark() noexcept {
+        for (;;) {
+            const unsigned from = first_ % word_bits;
+            std::uint64_t& word = finished_[first_ / word_bits];
+            const auto done = static_cast<unsigned>(std::countr_one(word >> from));
+            if (done == 0) {
+                return;
+            }
+            word &= ~(all_ones >> (word_bits - done) << from);
+            watermark_ = offset_at(done - 1);
+            first_ = place_of(done);
+            size_ -= done;
+        }
     }
 
     constexpr void clear() noexcept {
         committed_ = watermark_ = highest_ = std::nullopt;
         first_ = size_ = unfinished_ = 0;
+        for (std::uint64_t& word : finished_) {
+            word = 0;
+        }
     }
 
     /// Where in the window a record is. Offsets rise by one at least, so the distances to the first
     /// and to the last bound its place from both sides; without holes these bounds meet.
     [[nodiscard]] constexpr std::optional<std::size_t> find(log_offset offset) const noexcept {
-        if (size_ == 0 || offset < at(0).offset || offset > at(size_ - 1).offset) {
+        if (size_ == 0 || offset < offsets_[first_] || offset > *highest_) {
             return std::nullopt;
         }
-        const std::uint64_t after_first = distance(at(0).offset, offset);
-        const std::uint64_t before_last = distance(offset, at(size_ - 1).offset);
+        const std::uint64_t after_first = distance(offsets_[first_], offset);
+        const std::uint64_t before_last = distance(offset, *highest_);
+        if (after_first + before_last == size_ - 1) {
+            return after_first;  // no holes
+        }
         std::size_t low = before_last < size_ ? size_ - 1 - before_last : 0;
         std::size_t high = after_first < size_ ? after_first : size_ - 1;
         while (low < high) {
             const std::size_t middle = low + (high - low) / 2;
-            if (at(middle).offset < offset) {
+            if (offset_at(middle) < offset) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        return at(low).offset == offset ? std::optional(low) : std::nullopt;
+        return offset_at(low) == offset ? std::optional(low) : std::nullopt;
     }
 
     [[nodiscard]] static constexpr std::uint64_t distance(log_offset from, log_offset to) noexcept {
         return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
     }
 
-    std::vector<record> ring_;
+    // A ring of records, part by part: where there are no holes, finishing looks at the bits alone.
+    std::vector<log_offset> offsets_;
+    std::vector<steady_time> delivered_;
+    std::vector<std::uint64_t> finished_;  ///< a bit for each; 0 outside of the window
     std::size_t window_max_;
     std::size_t first_ = 0;
     std::size_t size_ = 0;

@@ -38,13 +38,16 @@ struct partition {
     partition(partition_id number, std::size_t window_max) : id(number), tracker(window_max) {}
 };
 
-/// The table of partitions; small, so it is searched from the last hit on.
+/// The table of partitions; small, so it is searched. Who has all of a topic finds each at once.
 class partitions {
 public:
     explicit partitions(std::size_t window_max) : window_max_(window_max) {}
 
     /// The partition's entry, or null if it was never ours.
     [[nodiscard]] partition* find(partition_id id) noexcept {
+        if (id < all_.size() && all_[id].id == id) {
+            return &all_[id];
+        }
         if (last_ < all_.size() && all_[last_].id == id) {
             return &all_[last_];
         }

@@ -46,26 +46,28 @@ template <class Parts, class Stage>
 consteval void check_place() {
     constexpr stage_kind last = Parts::last;
     constexpr stage_kind at = Stage::kind;
-    static_assert(at != stage_kind::subscribe,
+    constexpr bool is_in_place = last < at;
+    constexpr bool is_behind_subscribe = at != stage_kind::subscribe;
+    static_assert(is_behind_subscribe,
                   "sinew: subscribe stands first, and once; take the second one out");
     if constexpr (at == stage_kind::observe) {
-        static_assert(last < at,
+        static_assert(is_in_place,
                       "sinew: observed_by stands right after subscribe, and once; move it there");
     } else if constexpr (at == stage_kind::sequence) {
-        static_assert(last < at,
+        static_assert(is_in_place,
                       "sinew: in_sequence stands after subscribe and before dead_letter, halt or "
                       "discard, and once; move it there");
     } else if constexpr (at == stage_kind::failure) {
-        static_assert(last < at,
+        static_assert(is_in_place,
                       "sinew: dead_letter, halt or discard stands before retry and once, and there "
                       "is one of them; move it to the left of retry");
     } else if constexpr (at == stage_kind::retry) {
-        static_assert(last < at,
+        static_assert(is_in_place,
                       "sinew: retry stands after dead_letter, halt or discard, and before once, "
                       "and once only; move it between them");
     } else if constexpr (at == stage_kind::duplicate) {
         static_assert(
-            last < at,
+            is_in_place,
             "sinew: once, deduplicate, idempotent_by_nature or at_most_once stands after "
             "retry and before around and handle, and there is one of them; move it there");
     }
@@ -164,7 +166,14 @@ template <class Parts, stage Stage>
 
 /// A pipeline is used up by what it becomes part of: write the stages in one expression, or move it.
 template <class Parts, stage Stage>
-void operator|(pipeline_of<Parts>& so_far, Stage&& next) = delete;
+auto operator|(pipeline_of<Parts>& so_far, Stage&& next) {
+    constexpr bool is_moved = sizeof(Parts) == 0;
+    static_assert(
+        is_moved,
+        "sinew: a pipeline is used up by what it becomes part of; write its stages in one "
+        "expression, or std::move it");
+    return std::move(so_far) | std::forward<Stage>(next);
+}
 
 /// A stage cannot stand on the left: a pipeline starts with `subscribe(log, {...})`.
 template <stage First, stage Second>

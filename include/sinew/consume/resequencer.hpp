@@ -10,7 +10,8 @@
 ///
 /// **Invariants.** Held events of a key lie beyond what it expects, no number twice. A key waits,
 /// and has a deadline, exactly while it holds events. Only keys with nothing held, nothing released
-/// and nothing outstanding can be forgotten.
+/// and nothing outstanding can be forgotten. A key has a record of its own exactly while it holds
+/// events, has some that were not fetched, or has gaps that were given up.
 ///
 /// | a number | verdict |
 /// | --- | --- |
@@ -21,15 +22,14 @@
 /// | in a gap that was given up | late; uncertain if gaps had to be merged |
 /// | of a key that is not known here | as above from `first` on; with a store look_up |
 ///
-/// **Bounds.** An event in order costs one look into a hash table, a held one two, and nothing is
-/// allocated for either once the tables have their size. No more than `held_max` events and a small
-/// reserve are taken by `offer`; `put_back` adds what the driver had out already.
+/// **Bounds.** An event in order costs one look into a hash table, and finishing it one more. Nothing
+/// is allocated for an event once the tables have their size. No more than `held_max` events and a
+/// small reserve are taken by `offer`; `put_back` adds what the driver had out already.
 
-#include <sinew/consume/bounded_keys.hpp>
-#include <sinew/consume/deadline_heap.hpp>
+#include <sinew/consume/gap_times.hpp>
 #include <sinew/consume/held_events.hpp>
-#include <sinew/consume/index_list.hpp>
 #include <sinew/consume/resequencer_options.hpp>
+#include <sinew/consume/sequence_keys.hpp>
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/hash.hpp>
 #include <sinew/core/key_progress.hpp>
@@ -92,6 +92,7 @@ public:
     resequencer(const resequencer_options& options, bool has_store)
         : keys_((check(options), options.keys_max)),
           events_(options.held_max + held_reserve),
+          times_(options, has_store),
           options_(options),
           has_store_(has_store) {}
 
@@ -100,56 +101,50 @@ public:
     [[nodiscard]] verdict offer(const digest& key, std::uint64_t sequence, slot_id slot,
                                 steady_time now) {
         see(now);
-        std::uint32_t id = keys_.find(key);
-        if (id == none) {
-            if (!keys_.has_room()) {
+        entry* at = keys_.find(key);
+        if (at == nullptr) {
+            if (!has_room()) {
                 return verdict::full;
             }
             if (has_store_) {
                 return verdict::look_up;
             }
-            id = open(key, key_progress(options_.first));
+            at = &open(key, key_progress(options_.first));
         }
-        record& at = keys_[id];
-        keys_.use(id);
-        if (sequence == UINT64_MAX) {
-            return verdict::too_far;  // nothing could follow it
+        if (sequence == at->next && !at->has_details() && sequence != UINT64_MAX) {
+            ++at->next;
+            if (at->state++ == 0) {
+                keys_.set_idle(at->id, false);
+            }
+            return verdict::deliver;
         }
-        switch (at.progress.stand(sequence)) {
-            case standing::expected:
-                at.progress.advance_past(sequence);
-                ++at.outstanding;
-                follow(id, now, false);
-                return verdict::deliver;
-            case standing::applied: return verdict::duplicate;
-            case standing::late: return verdict::late;
-            case standing::uncertain: return verdict::uncertain;
-            case standing::ahead: break;
-        }
-        return offer_ahead(id, sequence, slot, now);
+        keys_.use(at->id);
+        return offer_out_of_order(*at, sequence, slot, now);
     }
 
     /// What the store says of a key. It can raise what is expected, and so set held events free; of
     /// a key that is known here it never lowers it.
     void learn(const digest& key, const key_progress& in_store, steady_time now) {
         see(now);
-        const std::uint32_t id = keys_.find(key);
-        if (id == none) {
-            if (keys_.has_room()) {
+        entry* found = keys_.find(key);
+        if (found == nullptr) {
+            if (has_room()) {
                 open(key, in_store.is_known() ? in_store : key_progress(options_.first));
             }
             return;
         }
-        keys_.use(id);
-        record& at = keys_[id];
+        keys_.use(found->id);
+        if (!found->has_details() && in_store.next() <= found->next) {
+            return;
+        }
+        const std::uint32_t number = details_of(*found);
+        record& at = records_[number];
         if (in_store.next() > at.progress.next()) {
             at.progress = in_store;
-            follow(id, now, free_passed(at));
+            follow(number, now, free_passed(at));
         }
-        if (at.held != 0) {
-            at.looked = at.looked || at.deadline <= now;
-            at.look_at = next_look(at, now);
-            set_alarm(id);
+        if (records_[number].waits) {
+            times_.looked(records_[number], number, now);
         }
     }
 
@@ -160,9 +155,11 @@ public:
             return std::nullopt;
         }
         const detail::held_event one = events_.fetch(slot);
-        --keys_[one.owner].freed;
+        record& at = records_[one.owner];
+        const release answer{slot, at.key, one.sequence, one.gap_from, one.stand};
+        --at.freed;
         sort_in(one.owner);
-        return release{slot, one.key, one.sequence, one.gap_from, one.stand};
+        return answer;
     }
 
     /// A waiting key whose time to look again, or to give up, has come. The time of a look is
@@ -170,17 +167,16 @@ public:
     /// to be given up is answered until it is.
     [[nodiscard]] std::optional<due_key> next_due(steady_time now) {
         see(now);
-        if (alarms_.empty() || alarms_.top().at > now) {
+        if (times_.empty() || times_.first().at > now) {
             return std::nullopt;
         }
-        const std::uint32_t id = alarms_.top().member;
-        record& at = keys_[id];
-        const bool look = must_look(at);
+        const std::uint32_t number = times_.first().member;
+        record& at = records_[number];
+        const bool look = times_.must_look(at);
         if (look) {
-            at.look_at = next_look(at, now);
-            set_alarm(id);
+            times_.plan_look(at, number, now);
         }
-        return due_key{at.key, at.events.first, look ? due_kind::look_again : due_kind::give_up,
+        return due_key{at.key, events_.lowest(at), look ? due_kind::look_again : due_kind::give_up,
                        at.by_count};
     }
 
@@ -189,29 +185,35 @@ public:
     /// none whose time is up and for which the store was looked into.
     std::optional<sequence_gap> give_up(const digest& key, steady_time now) {
         see(now);
-        const std::uint32_t id = keys_.find(key);
-        if (id == none) {
+        const entry* found = keys_.find(key);
+        if (found == nullptr || !found->has_details()) {
             return std::nullopt;
         }
-        record& at = keys_[id];
-        if (at.held == 0 || at.deadline > now || must_look(at)) {
+        const std::uint32_t number = found->details();
+        record& at = records_[number];
+        if (at.count == 0 || at.deadline > now || times_.must_look(at)) {
             return std::nullopt;
         }
-        const slot_id slot = events_.lowest(at.events);
+        const slot_id slot = events_.lowest(at);
         const std::uint64_t sequence = events_[slot].sequence;
         const sequence_gap gap{at.progress.next(), sequence - 1};
         at.progress.advance_past(sequence);
         free_expected(at, slot, gap.first);
-        follow(id, now, true);
+        follow(number, now, true);
         return gap;
     }
 
     /// An outstanding event of the key is finished.
     void settled(const digest& key) {
-        const std::uint32_t id = keys_.find(key);
-        if (id != none) {
-            less_outstanding(id);
-            sort_in(id);
+        entry* at = keys_.find(key);
+        if (at == nullptr) {
+            return;
+        }
+        if (at->has_details()) {
+            less_outstanding(records_[at->details()]);
+            sort_in(at->details());
+        } else if (at->state != 0 && --at->state == 0) {
+            keys_.set_idle(at->id, true);
         }
     }
 
@@ -219,11 +221,12 @@ public:
     /// an earlier one. A gap that it had jumped is open again, as it was to be recorded with the
     /// event. The wait for a gap starts anew, at the latest time that was told.
     void retreat(const digest& key, std::uint64_t sequence) {
-        const std::uint32_t id = keys_.find(key);
-        if (id != none) {
-            less_outstanding(id);
-            lower(id, sequence);
-            sort_in(id);
+        entry* found = keys_.find(key);
+        if (found != nullptr) {
+            const std::uint32_t number = details_of(*found);
+            less_outstanding(records_[number]);
+            lower(number, sequence);
+            sort_in(number);
         }
     }
 
@@ -233,26 +236,27 @@ public:
         if (!events_.contains(slot)) {
             return false;
         }
-        const std::uint32_t id = events_[slot].owner;
-        record& at = keys_[id];
+        const std::uint32_t number = events_[slot].owner;
+        record& at = records_[number];
         if (events_[slot].where == detail::hold_state::held) {
-            events_.drop(at.events, slot);
-            --at.held;
+            events_.drop(at, slot);
         } else {
             const detail::held_event one = events_.fetch(slot);
             --at.freed;
             if (one.stand == standing::expected) {
-                less_outstanding(id);
-                lower(id, one.sequence);
+                less_outstanding(at);
+                lower(number, one.sequence);
             }
         }
-        sort_in(id);
+        sort_in(number);
         return true;
     }
 
     /// The same for a held event, by its number.
     bool drop(const digest& key, std::uint64_t sequence) {
-        return drop(events_.find(key, sequence));
+        const entry* found = keys_.find(key);
+        return found != nullptr && found->has_details() &&
+               drop(events_.find(records_[found->details()], sequence));
     }
 
     /// An outstanding event has to wait after all: the store's progress, which is below it, counts.
@@ -260,42 +264,40 @@ public:
     void put_back(const digest& key, std::uint64_t sequence, slot_id slot,
                   const key_progress& in_store, steady_time now) {
         see(now);
-        std::uint32_t id = keys_.find(key);
-        if (id == none) {
-            id = open(key, key_progress(options_.first));
-        }
-        record& at = keys_[id];
-        less_outstanding(id);
+        entry* found = keys_.find(key);
+        const std::uint32_t number =
+            details_of(found != nullptr ? *found : open(key, key_progress(options_.first)));
+        record& at = records_[number];
+        less_outstanding(at);
         const std::uint64_t before = at.progress.next();
         if (in_store.is_known()) {
             at.progress = in_store;
         } else if (has_store_) {
             at.progress = key_progress(options_.first);
         }
-        if (events_.find(key, sequence) != no_slot) {
-            events_.take_in_free(id, key, sequence, slot, standing::applied);
+        if (!events_.hold(at, sequence, slot)) {
+            events_.take_in_free(number, sequence, slot, standing::applied);
             ++at.freed;
-        } else {
-            events_.hold(at.events, id, key, sequence, slot);
-            ++at.held;
         }
-        const bool anew = at.progress.next() < before || at.held == 1;
-        follow(id, now, free_passed(at) || anew);
-        if (at.held != 0) {
-            apply_limits(id, now);
+        const bool anew = at.progress.next() < before || at.count == 1;
+        follow(number, now, free_passed(at) || anew);
+        if (records_[number].waits) {
+            apply_limits(number, now);
         }
     }
 
     /// When `next_due` will have an answer.
     [[nodiscard]] std::optional<steady_time> next_deadline() const noexcept {
-        return alarms_.empty() ? std::nullopt : std::optional(alarms_.top().at);
+        return times_.empty() ? std::nullopt : std::optional(times_.first().at);
     }
 
-    /// Where a key stands; null if that is not known here. Valid until the next call that changes
-    /// something.
-    [[nodiscard]] const key_progress* progress(const digest& key) const noexcept {
-        const std::uint32_t id = keys_.find(key);
-        return id == none ? nullptr : &keys_[id].progress;
+    /// Where a key stands; nothing if that is not known here.
+    [[nodiscard]] std::optional<key_progress> progress(const digest& key) const {
+        const entry* at = keys_.find(key);
+        if (at == nullptr) {
+            return std::nullopt;
+        }
+        return at->has_details() ? records_[at->details()].progress : key_progress(at->next);
     }
 
     /// How many events wait for others.
@@ -307,95 +309,176 @@ public:
         std::size_t held_here = 0;
         std::size_t freed_here = 0;
         std::size_t waiting_here = 0;
-        for (std::uint32_t id = 0; id < keys_.size(); ++id) {
-            const record& at = keys_[id];
-            if (at.idle != is_unused(at) || at.waits != (at.held != 0) ||
-                alarms_.contains(id) != at.waits || !at.progress.is_known() ||
-                !events_.check_list(at.events, id, at.held, at.progress.next())) {
-                return false;
+        const bool good = keys_.all_of([&](const entry& one, bool idle) {
+            if (!one.has_details()) {
+                return idle == (one.state == 0);
             }
-            held_here += at.held;
+            const record& at = records_[one.details()];
+            held_here += at.count;
             freed_here += at.freed;
             waiting_here += at.waits ? 1U : 0U;
-        }
-        return events_.check_invariants(held_here, freed_here) && keys_.check_invariants() &&
-               waiting_.count(keys_, waiting_here) == waiting_here &&
-               alarms_.size() == waiting_here && alarms_.check_invariants();
+            return at.id == one.id && at.key == one.key && at.owner == one.details() &&
+                   idle == is_unused(at) && !is_plain(at) && at.waits == (at.count != 0) &&
+                   times_.check_record(at, at.owner) && at.progress.is_known() &&
+                   events_.check_key(at, at.progress.next());
+        });
+        return good && keys_.check_invariants() &&
+               events_.check_invariants(held_here, freed_here) &&
+               times_.check_invariants(records_, waiting_here);
     }
 
 private:
-    static constexpr std::uint32_t none = detail::index_list::none;
+    static constexpr std::uint32_t none = detail::sequence_keys::none;
+    using entry = detail::sequence_keys::entry;
 
-    struct record : detail::keyed_record {
+    /// The details of a key; in `held_of_key` are those of its held events.
+    struct record : detail::held_of_key, detail::gap_wait {
         key_progress progress;
-        detail::index_list events;  ///< the held ones, as they arrived
-        std::uint32_t held = 0;
+        std::uint32_t id = none;  ///< of the key; `none` while this record is of no key
         std::uint32_t freed = 0;  ///< not fetched yet
         std::uint32_t outstanding = 0;
-        bool waits = false;     ///< is in the list of waiting keys
-        bool looked = false;    ///< the store was looked into at the deadline or after it
-        bool by_count = false;  ///< the deadline is that of a limit
-        steady_time deadline{};
-        steady_time look_at{};
     };
 
     /// Only the latest time counts: it must not go back, and `retreat` is not told any.
     void see(steady_time now) noexcept { latest_ = now > latest_ ? now : latest_; }
 
-    [[nodiscard]] verdict offer_ahead(std::uint32_t id, std::uint64_t sequence, slot_id slot,
+    [[nodiscard]] verdict offer_out_of_order(entry& found, std::uint64_t sequence, slot_id slot,
+                                             steady_time now) {
+        if (sequence == UINT64_MAX) {
+            return verdict::too_far;  // nothing could follow it
+        }
+        if (!found.has_details()) {
+            return sequence < found.next ? verdict::duplicate
+                                         : offer_ahead(found, sequence, slot, now);
+        }
+        record& at = records_[found.details()];
+        switch (at.progress.stand(sequence)) {
+            case standing::expected:
+                at.progress.advance_past(sequence);
+                ++at.outstanding;
+                follow(found.details(), now, false);
+                return verdict::deliver;
+            case standing::applied: return verdict::duplicate;
+            case standing::late: return verdict::late;
+            case standing::uncertain: return verdict::uncertain;
+            case standing::ahead: break;
+        }
+        return offer_ahead(found, sequence, slot, now);
+    }
+
+    [[nodiscard]] verdict offer_ahead(entry& found, std::uint64_t sequence, slot_id slot,
                                       steady_time now) {
-        record& at = keys_[id];
-        if (sequence - at.progress.next() > options_.jump_max) {
+        const bool has_details = found.has_details();
+        const std::uint64_t next =
+            has_details ? records_[found.details()].progress.next() : found.next;
+        if (sequence - next > options_.jump_max) {
             return verdict::too_far;
         }
-        if (events_.find(at.key, sequence) != no_slot) {
+        const std::size_t of_key = has_details ? records_[found.details()].count : 0;
+        if (of_key >= options_.held_per_key_max + held_reserve ||
+            held() >= options_.held_max + held_reserve) {
+            const bool is_held =
+                of_key != 0 && events_.find(records_[found.details()], sequence) != no_slot;
+            return is_held ? verdict::duplicate : verdict::full;
+        }
+        const std::uint32_t number = details_of(found);
+        record& at = records_[number];
+        if (!events_.hold(at, sequence, slot)) {
             return verdict::duplicate;
         }
-        if (at.held >= options_.held_per_key_max + held_reserve ||
-            held() >= options_.held_max + held_reserve) {
-            return verdict::full;
+        if (at.count == 1) {
+            await(number, now);
+        } else {
+            apply_limits(number, now);
         }
-        events_.hold(at.events, id, at.key, sequence, slot);
-        if (++at.held == 1) {
-            await(id, now);
-        }
-        apply_limits(id, now);
         return verdict::hold;
     }
 
     // Keys.
 
-    std::uint32_t open(const digest& key, const key_progress& progress) {
-        const std::uint32_t id = keys_.open(key);
-        keys_[id].progress = progress;
-        keys_.set_idle(id, true);
-        return id;
+    [[nodiscard]] bool has_room() noexcept {
+        return !keys_.is_full() || keys_.oldest_idle() != nullptr;
+    }
+
+    /// A key that is not here begins where `progress` says. Without room the bound is exceeded.
+    entry& open(const digest& key, const key_progress& progress) {
+        if (entry* oldest = keys_.is_full() ? keys_.oldest_idle() : nullptr) {
+            if (oldest->has_details()) {
+                give_back(oldest->details());
+            }
+            keys_.close(oldest->id);
+        }
+        entry& at = keys_.open(key, progress.next());
+        if (!progress.gaps().empty() || progress.has_merged_gaps()) {
+            records_[details_of(at)].progress = progress;
+        }
+        return at;
+    }
+
+    /// The details of a key, made if it has none.
+    std::uint32_t details_of(entry& found) {
+        if (found.has_details()) {
+            return found.details();
+        }
+        std::uint32_t number = unused_;
+        if (number == none) {
+            number = static_cast<std::uint32_t>(records_.size());
+            records_.emplace_back();
+        } else {
+            unused_ = records_[number].next;
+            records_[number].next = none;
+        }
+        record& at = records_[number];
+        at.key = found.key;
+        at.owner = number;
+        at.id = found.id;
+        at.progress = key_progress(found.next);
+        at.outstanding = found.state;
+        found.set_details(number);
+        return number;
+    }
+
+    void give_back(std::uint32_t number) noexcept {
+        records_[number] = {};
+        records_[number].next = unused_;
+        unused_ = number;
     }
 
     [[nodiscard]] static bool is_unused(const record& at) noexcept {
-        return at.held == 0 && at.freed == 0 && at.outstanding == 0;
+        return at.count == 0 && at.freed == 0 && at.outstanding == 0;
+    }
+
+    /// Whether the hash table has room for all that is to be known of the key.
+    [[nodiscard]] static bool is_plain(const record& at) noexcept {
+        return at.count == 0 && at.freed == 0 && at.progress.gaps().empty() &&
+               !at.progress.has_merged_gaps();
     }
 
     /// Puts a key among the idle or the waiting ones, or takes it away from there, by what it has.
-    void sort_in(std::uint32_t id) noexcept {
-        record& at = keys_[id];
-        if (at.waits && at.held == 0) {
-            at.waits = false;
-            waiting_.erase(keys_, id);
-            alarms_.erase(id);
+    /// Details that are not needed any more are given back.
+    void sort_in(std::uint32_t number) {
+        record& at = records_[number];
+        if (at.count == 0) {
+            times_.stop(records_, number);
         }
-        keys_.set_idle(id, is_unused(at));
+        keys_.set_idle(at.id, is_unused(at));
+        if (is_plain(at)) {
+            entry& found = keys_[at.id];
+            found.next = at.progress.next();
+            found.state = at.outstanding;
+            give_back(number);
+        }
     }
 
-    void less_outstanding(std::uint32_t id) noexcept {
-        if (keys_[id].outstanding != 0) {
-            --keys_[id].outstanding;
+    static void less_outstanding(record& at) noexcept {
+        if (at.outstanding != 0) {
+            --at.outstanding;
         }
     }
 
     /// The key expects `sequence` again, if it had gone past it.
-    void lower(std::uint32_t id, std::uint64_t sequence) {
-        record& at = keys_[id];
+    void lower(std::uint32_t number, std::uint64_t sequence) {
+        record& at = records_[number];
         if (sequence == 0 || at.progress.next() <= sequence) {
             return;
         }
@@ -413,34 +496,32 @@ private:
             }
         }
         at.progress = key_progress(next, std::move(kept), merged);
-        if (at.held != 0) {
-            await(id, latest_);
+        if (at.count != 0) {
+            await(number, latest_);
         }
     }
 
     // Events.
 
     void free_expected(record& at, slot_id slot, std::uint64_t gap_from) {
-        events_.set_free(at.events, slot, standing::expected, gap_from);
-        --at.held;
+        events_.set_free(at, slot, standing::expected, gap_from);
         ++at.freed;
         ++at.outstanding;
     }
 
     /// Sets free what the key has gone past. Answers whether there was anything.
     bool free_passed(record& at) {
-        const std::uint32_t count = events_.set_passed_free(at.events, at.progress);
-        at.held -= count;
+        const std::uint32_t count = events_.set_passed_free(at, at.progress);
         at.freed += count;
         return count != 0;
     }
 
     /// Sets free the held events whose turn it is. If any came free, or `changed` says so, what is
     /// still held waits for a new gap.
-    void follow(std::uint32_t id, steady_time now, bool changed) {
-        record& at = keys_[id];
-        while (at.held != 0) {
-            const slot_id slot = events_.find(at.key, at.progress.next());
+    void follow(std::uint32_t number, steady_time now, bool changed) {
+        record& at = records_[number];
+        while (at.count != 0) {
+            const slot_id slot = events_.find(at, at.progress.next());
             if (slot == no_slot) {
                 break;
             }
@@ -448,71 +529,36 @@ private:
             free_expected(at, slot, 0);
             changed = true;
         }
-        sort_in(id);
-        if (at.held != 0 && changed) {
-            await(id, now);
+        if (at.count != 0 && changed) {
+            await(number, now);
         }
+        sort_in(number);
     }
 
     // Time.
 
-    [[nodiscard]] bool must_look(const record& at) const noexcept {
-        return has_store_ && !at.looked;
-    }
-
-    /// A look at the deadline counts as the last one; from there on it is only tried again.
-    [[nodiscard]] steady_time next_look(const record& at, steady_time now) const noexcept {
-        const steady_time next = later(now, options_.look_again);
-        return now < at.deadline && next > at.deadline ? at.deadline : next;
-    }
-
-    void set_alarm(std::uint32_t id) {
-        const record& at = keys_[id];
-        alarms_.set(id, must_look(at) ? at.look_at : at.deadline);
-    }
-
     /// A gap begins to wait.
-    void await(std::uint32_t id, steady_time now) {
-        record& at = keys_[id];
-        keys_.set_idle(id, false);
-        if (at.waits) {
-            waiting_.erase(keys_, id);
-        }
-        waiting_.push_back(keys_, id);
-        at.waits = true;
-        at.looked = false;
-        at.by_count = false;
-        at.deadline = later(now, options_.gap_timeout);
-        const steady_time look = later(now, options_.look_again);
-        at.look_at = look < at.deadline ? look : at.deadline;
-        set_alarm(id);
-        apply_limits(id, now);
+    void await(std::uint32_t number, steady_time now) {
+        keys_.set_idle(records_[number].id, false);
+        times_.start(records_, number, now);
+        apply_limits(number, now);
     }
 
-    void apply_limits(std::uint32_t id, steady_time now) {
-        if (keys_[id].held >= options_.held_per_key_max) {
-            make_due(id, now);
+    void apply_limits(std::uint32_t number, steady_time now) {
+        if (records_[number].count >= options_.held_per_key_max) {
+            times_.make_due(records_[number], number, now);
         }
         if (held() >= options_.held_max) {
-            make_due(waiting_.first, now);
+            times_.make_due(records_[times_.longest()], times_.longest(), now);
         }
     }
 
-    void make_due(std::uint32_t id, steady_time now) {
-        record& at = keys_[id];
-        if (at.deadline > now) {
-            at.deadline = now;
-            at.look_at = now;
-            at.by_count = true;
-            set_alarm(id);
-        }
-    }
-
-    detail::bounded_keys<record> keys_;
+    detail::sequence_keys keys_;
+    std::vector<record> records_;  ///< the details of the keys that have some
     detail::held_events events_;
-    detail::index_list waiting_;  ///< the keys that wait, the longest waiting first
-    detail::deadline_heap alarms_;
+    detail::gap_times times_;
     resequencer_options options_;
+    std::uint32_t unused_ = none;  ///< the first record of no key; `next` leads to the others
     steady_time latest_ = steady_time::min();
     bool has_store_;
 };

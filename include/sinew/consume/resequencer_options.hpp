@@ -44,8 +44,8 @@ inline void check(const resequencer_options& options) {
     if (options.held_per_key_max == 0 || options.held_max == 0) {
         throw usage_error("in_sequence: held_per_key_max and held_max must be 1 or more");
     }
-    if (options.keys_max == 0 || options.keys_max >= UINT32_MAX) {
-        throw usage_error("in_sequence: keys_max must be from 1 to 4,294,967,294");
+    if (options.keys_max == 0 || options.keys_max > 1'000'000'000) {
+        throw usage_error("in_sequence: keys_max must be from 1 to 1,000,000,000");
     }
     if (options.jump_max == 0 || options.first == 0) {
         throw usage_error("in_sequence: jump_max and first must be 1 or more");

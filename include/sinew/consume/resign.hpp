@@ -73,7 +73,7 @@ void wait_for_store(E& e, slot_id slot, failure why) {
 template <class E>
 [[nodiscard]] application application_of(E& e, slot_id slot, bool remembers) {
     const auto& d = e.at(slot);
-    const event_view event = e.view(slot);
+    const event_view& event = e.view(slot);
     application a{e.options.group,  e.options.topic,    e.stream,
                   event.identity(), event.partitionkey, d.where};
     a.sequence = d.out_of_order || d.replay ? 0 : d.sequence;

@@ -131,9 +131,11 @@ template <class Source>
 template <class Other>
     requires(!subscribable<std::remove_cvref_t<Other>> && !source<std::remove_cvref_t<Other>>)
 auto subscribe(Other&&, subscription_options) {
-    static_assert(subscribable<std::remove_cvref_t<Other>>,
-                  "sinew: subscribe takes a log, which has join(topic, group), or a source; see "
-                  "the concept sinew::source for what is missing here");
+    // Not the concept itself: the compiler would list its parts.
+    constexpr bool can_be_read = subscribable<std::remove_cvref_t<Other>>;
+    static_assert(can_be_read,
+                  "sinew: subscribe takes a log, which has join(topic, group), or a source; "
+                  "static_assert(sinew::source<...>) says what is missing");
 }
 
 }  // namespace sinew

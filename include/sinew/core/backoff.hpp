@@ -16,11 +16,13 @@
 #include <sinew/core/random.hpp>
 #include <sinew/core/time.hpp>
 
-#include <cmath>
 #include <concepts>
 #include <cstdint>
 
 namespace sinew {
+
+// What is called here of mathematics is what the compilers know by themselves. <cmath> would bring
+// every special function of the standard to whoever includes a retry.
 
 /// No delay is shorter: a retry without any wait is a hot loop.
 inline constexpr duration backoff_floor = std::chrono::milliseconds(1);
@@ -93,7 +95,8 @@ struct exponential_backoff {
     [[nodiscard]] duration operator()(std::uint32_t attempt, std::uint64_t seed) const noexcept {
         const std::uint32_t index = attempt == 0 ? 0 : attempt - 1;
         const auto top = static_cast<double>(cap.count());
-        double raw = static_cast<double>(base.count()) * std::pow(factor, index);
+        double raw =
+            static_cast<double>(base.count()) * __builtin_pow(factor, static_cast<double>(index));
         if (!(raw < top)) {
             raw = top;
         }
@@ -140,7 +143,7 @@ struct decorrelated_jitter {
 
 private:
     [[nodiscard]] static double curve(double t) noexcept {
-        return std::exp2(t) * std::tanh(std::sqrt(4 * t));
+        return __builtin_exp2(t) * __builtin_tanh(__builtin_sqrt(4 * t));
     }
 };
 

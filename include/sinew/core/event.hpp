@@ -15,10 +15,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace sinew {
@@ -242,9 +244,42 @@ struct event {
     return i;
 }
 
+namespace detail {
+
+/// Whether all bytes are below 0x80. Eight at a time: attributes are read for each event.
+[[nodiscard]] constexpr bool is_ascii(std::string_view text) noexcept {
+    constexpr std::uint64_t high_bits = 0x8080808080808080U;
+    std::uint64_t seen = 0;
+    if (std::is_constant_evaluated() || text.size() < 4) {
+        for (const char c : text) {
+            seen |= static_cast<unsigned char>(c);
+        }
+        return (seen & high_bits) == 0;
+    }
+    const char* const end = text.data() + text.size();
+    const auto take = [&seen](const char* from, std::size_t count) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, from, count);
+        seen |= word;
+    };
+    // The last word overlaps the one before it, so that no byte is left to be looked at alone.
+    if (text.size() < 8) {
+        take(text.data(), 4);
+        take(end - 4, 4);
+        return (seen & high_bits) == 0;
+    }
+    for (const char* at = text.data(); at < end - 8; at += 8) {
+        take(at, 8);
+    }
+    take(end - 8, 8);
+    return (seen & high_bits) == 0;
+}
+
+}  // namespace detail
+
 /// Whether the text is well-formed UTF-8.
 [[nodiscard]] constexpr bool is_utf8(std::string_view text) noexcept {
-    return utf8_prefix(text) == text.size();
+    return detail::is_ascii(text) || utf8_prefix(text) == text.size();
 }
 
 /// What makes an event unusable, or nothing.

@@ -63,6 +63,10 @@ public:
             }
             absorb(word);
         }
+        if (fill_ == 0) {
+            add_rest(at, left);
+            return;
+        }
         while (left != 0) {
             add_byte(static_cast<unsigned char>(*at++));
             --left;
@@ -91,6 +95,26 @@ private:
             tail_ = 0;
             fill_ = 0;
         }
+    }
+
+    /// The same for less than eight bytes, while none is kept: keys are short, and each byte counts.
+    void add_rest(const char* at, std::size_t count) noexcept {
+        const auto byte = [at](std::size_t i) {
+            return static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])) << (8U * i);
+        };
+        std::uint64_t word = 0;
+        switch (count) {
+            case 7: word |= byte(6); [[fallthrough]];
+            case 6: word |= byte(5); [[fallthrough]];
+            case 5: word |= byte(4); [[fallthrough]];
+            case 4: word |= byte(3); [[fallthrough]];
+            case 3: word |= byte(2); [[fallthrough]];
+            case 2: word |= byte(1); [[fallthrough]];
+            case 1: word |= byte(0); break;
+            default: return;
+        }
+        tail_ = word;
+        fill_ = static_cast<unsigned>(count);
     }
 
     void absorb(std::uint64_t word) noexcept {

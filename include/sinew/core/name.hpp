@@ -23,9 +23,7 @@ struct name {
 
     // Implicit on purpose: this is what lets a literal stand as a template argument.
     consteval name(const char (&literal)[N]) {  // NOLINT(google-explicit-constructor)
-        if (N < 2) {
-            throw "a sinew name must not be empty";
-        }
+        static_assert(N > 1, "sinew: a name must not be empty");
         for (std::size_t i = 0; i < N; ++i) {
             text[i] = literal[i];
             if (i + 1 < N &&

@@ -111,6 +111,15 @@ concept source =
         s.resume(partition);
     };
 
+/// A source that holds nothing while it tells (no lock, no cursor, no transaction), so that its
+/// listener may take its time in `message`, and may call the source and whatever the source reads
+/// from. It says so by a constant: `static constexpr bool lets_listeners_act = true`. A consumer then
+/// handles an event as it comes, where nothing else has to go before it.
+///
+/// 1. What `poll` did not deliver yet while `message` runs counts as not delivered.
+template <class S>
+concept patient_source = source<S> && requires { requires S::lets_listeners_act; };
+
 /// A log is where sources come from: it can be subscribed to, as a member of a group.
 template <class L>
 concept subscribable = requires(L& log, std::string topic, std::string group) {

@@ -160,7 +160,35 @@ template <class At, name Step, std::size_t Place, class T>
 template <class At, name Step>
 inline constexpr bool returns_something = requires(const At& at) { earlier_named<Step>(at).value; };
 
+template <class T>
+struct type_is {
+    using type = T;
+};
+
+/// Stands for a result that is not there: it is said what is wrong.
+struct no_result {};
+
+template <class At, name Step>
+struct result_of : type_is<no_result> {};
+template <class At, name Step>
+    requires returns_something<At, Step>
+struct result_of<At, Step>
+    : type_is<typename decltype(earlier_named<Step>(std::declval<const At&>()).value)::value_type> {
+};
+
+/// What `result` gives a reference to. It is named, and not deduced: so compilers may look at the
+/// body when they are through with the process, and print no way there.
+template <class At, name Step>
+using result_type = typename result_of<At, Step>::type;
+
 }  // namespace detail
+
+/// A step may return it in turn, about which nothing else is said.
+template <>
+struct codec<detail::no_result> {
+    static std::string encode(const detail::no_result&) { return {}; }
+    static detail::no_result decode(std::string_view) { return {}; }
+};
 
 /// The result of the step with that name, if it has one; null if it was skipped by people, or added
 /// when the instance was past it. In an undo the step's own result can be read as well; it is null
@@ -168,13 +196,15 @@ inline constexpr bool returns_something = requires(const At& at) { earlier_named
 ///
 /// **On failure.** As `result`, where the result is there.
 template <name Step, class At>
-[[nodiscard]] auto result_if(const At& at) {
+[[nodiscard]] const detail::result_type<At, Step>* result_if(const At& at) {
     constexpr bool is_known = detail::knows_step<At, Step>;
     constexpr bool returns = !is_known || detail::returns_something<At, Step>;
     static_assert(is_known, "sinew: no step before this one has the name that result_if asks for");
     static_assert(returns, "sinew: the step that result_if asks for returns nothing to read");
     if constexpr (is_known && returns) {
         return detail::find_result(at, detail::earlier_named<Step>(at));
+    } else {
+        return nullptr;
     }
 }
 
@@ -184,7 +214,7 @@ template <name Step, class At>
 /// else than the code has now, `result_missing` if there is none: see `result_if`.
 /// **Example.** `carrier.order(sinew::result<"charge">(at).id)`
 template <name Step, class At>
-[[nodiscard]] decltype(auto) result(const At& at) {
+[[nodiscard]] const detail::result_type<At, Step>& result(const At& at) {
     constexpr bool is_known = detail::knows_step<At, Step>;
     constexpr bool returns = !is_known || detail::returns_something<At, Step>;
     static_assert(is_known,
@@ -198,7 +228,9 @@ template <name Step, class At>
             text.append(" has no result, because it was not done; result_if tells that");
             throw permanent_error("result_missing", text);
         }
-        return (*found);
+        return *found;
+    } else {
+        throw usage_error("result: there is none");
     }
 }
 

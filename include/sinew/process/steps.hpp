@@ -19,6 +19,9 @@
 /// **Guarantees.** What does not compile has no way back where it needs one, or two things under one
 /// name. See process/definition_rules.hpp.
 
+// First what says what is wrong with a step: a compiler prints the whole way to a message.
+#include <sinew/process/step_view.hpp>
+
 #include <sinew/core/name.hpp>
 #include <sinew/core/process_instance.hpp>
 #include <sinew/process/bound_process.hpp>

@@ -33,11 +33,6 @@
 
 namespace sinew::detail {
 
-template <class T>
-struct type_is {
-    using type = T;
-};
-
 /// What is wrong with a callable of a step.
 enum class call_mistake : std::uint8_t {
     none,

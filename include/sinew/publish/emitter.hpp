@@ -28,13 +28,6 @@ namespace sinew {
 /// Adds events to one outbox. One thread at a time may call it; each writer has its own.
 template <class Outbox, clock Clock = machine_clock, random_source Random = splitmix64>
 class emitter {
-    // Not the concept itself: the compiler would list its parts.
-    static constexpr bool is_store = store<Outbox>;
-    static_assert(
-        !is_store,
-        "sinew: emitter takes a handle on an outbox, such as db.outbox(\"orders\"), and not "
-        "the store");
-
 public:
     /// `box` is a handle on the outbox; what it is a handle on has to outlive this.
     explicit emitter(Outbox box, Clock clock = {}, Random random = Random(entropy_seed()))
@@ -75,6 +68,20 @@ private:
     Outbox box_;
     Clock clock_;
     Random random_;
+};
+
+/// A store may have several outboxes. What is made here takes anything, so that this is all the
+/// compiler says.
+template <store Store, clock Clock, random_source Random>
+class emitter<Store, Clock, Random> {
+    static constexpr bool is_outbox = sizeof(Store) == 0;
+    static_assert(is_outbox,
+                  "sinew: emitter takes a handle on an outbox, such as db.outbox(\"orders\"), and "
+                  "not the store");
+
+public:
+    template <class... Given>
+    explicit emitter(const Given&...) {}
 };
 
 }  // namespace sinew

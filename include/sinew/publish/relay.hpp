@@ -35,11 +35,8 @@ namespace sinew {
 template <class Outbox, class Sink, class Observer = null_relay_observer>
 class relay {
     // Not the concepts themselves: the compiler would list each of their parts.
-    static constexpr bool takes_from_outbox = outbox_queue<Outbox>;
     static constexpr bool publishes_to_sink = sink<Sink>;
     static constexpr bool is_observed = relay_observer<Observer>;
-    static_assert(takes_from_outbox,
-                  "sinew: relay takes a handle on an outbox first, such as db.outbox(\"orders\")");
     static_assert(publishes_to_sink,
                   "sinew: relay publishes to a sink: it needs publish(event_view, steady_time), "
                   "which answers a publish_result");
@@ -274,6 +271,20 @@ private:
     }
 
     state_type state_;
+};
+
+/// What stands in the outbox's place is none. What is made here takes anything, so that this is all
+/// the compiler says.
+template <class Outbox, class Sink, class Observer>
+    requires(!outbox_queue<Outbox>)
+class relay<Outbox, Sink, Observer> {
+    static constexpr bool takes_from_outbox = outbox_queue<Outbox>;
+    static_assert(takes_from_outbox,
+                  "sinew: relay takes a handle on an outbox first, such as db.outbox(\"orders\")");
+
+public:
+    template <class... Given>
+    explicit relay(const Given&...) {}
 };
 
 }  // namespace sinew

@@ -44,6 +44,8 @@ template <source Inner>
 class faulty_source {
 public:
     using message = typename Inner::message;
+    /// As of the inner one: handlers then run within `poll`, and what ends a call ends them there.
+    static constexpr bool lets_listeners_act = patient_source<Inner>;
 
     /// `group` acts on `inner`, `hooks` are the scenario's.
     faulty_source(process& owner, Inner inner, group_hooks group, source_hooks hooks = {})

@@ -11,6 +11,7 @@
 #include "laws/scenarios/ordering.hpp"
 #include "laws/scenarios/plain.hpp"
 #include "laws/scenarios/producers.hpp"
+#include "laws/scenarios/straight.hpp"
 #include "laws/scenarios/tickets.hpp"
 #include "laws/scenarios/without_transactions.hpp"
 
@@ -19,6 +20,6 @@ namespace sinew::laws {
 inline constexpr auto consuming =
     joined(plain_scenarios, failing_scenarios, dead_letters_scenarios, deaths_scenarios,
            giving_up_scenarios, ordering_scenarios, groups_scenarios, tickets_scenarios,
-           producers_scenarios, without_transactions_scenarios);
+           producers_scenarios, straight_scenarios, without_transactions_scenarios);
 
 }  // namespace sinew::laws

@@ -44,7 +44,7 @@ class tables {
 public:
     using inbox_index = std::multimap<wall_time, row_table::iterator>;
 
-    tables() = default;
+    tables() { spare_.reserve(spare_max); }
     tables(const tables&) = delete;
     tables& operator=(const tables&) = delete;
 
@@ -68,10 +68,63 @@ public:
     /// The value of a row in a snapshot. The reference is good until the next commit or close.
     [[nodiscard]] const cell& read(const row_name& name, std::uint64_t snapshot) const noexcept {
         const auto found = rows_.find(name);
-        if (found == rows_.end()) {
-            return nothing();
+        return found == rows_.end() ? nothing() : value_in(found->second, snapshot);
+    }
+
+    /// The same, by what a transaction knows of the row, and keeps of it.
+    [[nodiscard]] const cell& read(const row_name& name, touch& mine,
+                                   std::uint64_t snapshot) noexcept {
+        if (!mine.known) {
+            const auto found = rows_.find(name);
+            if (found == rows_.end()) {
+                return nothing();
+            }
+            mine.target = found;
+            mine.known = found->second.version <= snapshot && is_there(found->second.value);
+            return value_in(found->second, snapshot);
         }
-        const row& one = found->second;
+        return value_in(mine.target->second, snapshot);
+    }
+
+    /// A place for what a transaction touches: one that was used before, if there is any, so that a
+    /// steady state allocates nothing.
+    touched_rows::iterator add_touched(touched_rows& to, touched_rows::iterator before,
+                                       const row_name& name) {
+        if (spare_.empty()) {
+            return to.try_emplace(before, row_key(name));
+        }
+        auto node = std::move(spare_.back());
+        spare_.pop_back();
+        node.key().assign(name);
+        node.mapped() = touch{};
+        return to.insert(before, std::move(node));
+    }
+
+    /// Takes the places back. Some are kept, unless their names are long.
+    void take_back(touched_rows& touched) noexcept {
+        while (!touched.empty() && spare_.size() < spare_.capacity()) {
+            auto node = touched.extract(touched.begin());
+            if (node.key().is_small()) {
+                node.mapped().value = cell{};
+                spare_.push_back(std::move(node));
+            }
+        }
+        touched.clear();
+    }
+
+    /// The list of what a nested part overwrote: lent to one transaction, if it is there.
+    [[nodiscard]] undo_list lend_undo_list() noexcept { return std::exchange(undo_list_, {}); }
+    void give_back(undo_list list) noexcept {
+        list.clear();
+        if (list.capacity() > undo_list_.capacity() && list.capacity() <= spare_max) {
+            undo_list_ = std::move(list);
+        }
+    }
+
+private:
+    static constexpr std::size_t spare_max = 1024;
+
+    static const cell& value_in(const row& one, std::uint64_t snapshot) noexcept {
         if (one.version <= snapshot) {
             return one.value;
         }
@@ -83,6 +136,7 @@ public:
         return nothing();
     }
 
+public:
     /// The committed value of a row.
     [[nodiscard]] const cell& latest(const row_name& name) const noexcept {
         return read(name, version_);
@@ -169,8 +223,8 @@ private:
             return true;
         }
         for (const auto& [key, one] : touched) {
-            if (const auto at = rows_.find(key);
-                at != rows_.end() && at->second.version > snapshot) {
+            const auto at = one.known ? row_table::const_iterator(one.target) : rows_.find(key);
+            if (at != rows_.end() && at->second.version > snapshot) {
                 return false;
             }
         }
@@ -201,7 +255,9 @@ private:
                 if (!one.written) {
                     continue;
                 }
-                std::tie(one.target, one.made) = rows_.try_emplace(key);
+                if (!one.known) {
+                    std::tie(one.target, one.made) = rows_.try_emplace(key);
+                }
                 if (!one.made && !open_.empty()) {
                     make_room(one.target->second.history, 1);
                 }
@@ -291,6 +347,8 @@ private:
     inbox_index inbox_;
     std::vector<std::uint64_t> open_;
     std::vector<row_table::iterator> garbage_;
+    std::vector<touched_rows::node_type> spare_;
+    undo_list undo_list_;
     std::map<partition_name, attempt_book> attempts_;
     std::map<std::string, std::weak_ptr<const void>> spool_owners_;
     std::uint64_t version_ = 0;

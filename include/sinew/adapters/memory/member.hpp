@@ -31,6 +31,9 @@ class member {
 public:
     using message = memory::message;
 
+    /// Whoever is told may act at once; see `patient_source`.
+    static constexpr bool lets_listeners_act = true;
+
     member(member&& other) noexcept
         : state_(std::move(other.state_)),
           group_(other.group_),

@@ -21,17 +21,16 @@ namespace sinew::memory {
 /// One stored record.
 class record {
 public:
-    record(event what, position where)
-        : what_(std::move(what)), view_(what_.view()), bytes_(view_.size_bytes()), where_(where) {}
+    record(event what, position where) : where_(where), what_(std::move(what)) { look(); }
 
     /// A record that could not be read as an event: its raw bytes, and why.
     record(std::string raw, std::string reason, position where)
-        : what_({.id = {}, .source = {}, .type = {}, .data = std::move(raw)}),
-          view_(what_.view()),
-          bytes_(view_.size_bytes()),
-          where_(where),
-          reason_(std::move(reason)),
-          broken_(true) {}
+        : where_(where),
+          broken_(true),
+          what_({.id = {}, .source = {}, .type = {}, .data = std::move(raw)}),
+          reason_(std::move(reason)) {
+        look();
+    }
 
     record(const record&) = delete;
     record& operator=(const record&) = delete;
@@ -51,12 +50,18 @@ public:
     [[nodiscard]] bool is_tombstone() const noexcept { return !broken_ && view_.data.empty(); }
 
 private:
-    event what_;
-    event_view view_;
-    std::size_t bytes_;
+    void look() {
+        view_ = what_.view();
+        bytes_ = view_.size_bytes();
+    }
+
+    // What each reader looks at stands together, and first.
     position where_;
-    std::string reason_{};
+    std::size_t bytes_ = 0;
     bool broken_ = false;
+    event_view view_{};
+    event what_;
+    std::string reason_{};
 };
 
 using record_handle = std::shared_ptr<const record>;
@@ -71,6 +76,8 @@ public:
     [[nodiscard]] position where() const noexcept { return what_->where(); }
     [[nodiscard]] epoch_number epoch() const noexcept { return epoch_; }
     [[nodiscard]] std::optional<defect> broken() const noexcept { return what_->broken(); }
+    /// What `view().size_bytes()` answers, counted once for all readers.
+    [[nodiscard]] std::size_t size_bytes() const noexcept { return what_->size_bytes(); }
 
 private:
     record_handle what_;

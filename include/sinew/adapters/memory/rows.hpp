@@ -83,6 +83,19 @@ struct row_key {
 
     [[nodiscard]] row_name name() const noexcept { return {in, a, b, c, n}; }
 
+    void assign(const row_name& name) {
+        in = name.in;
+        a = name.a;
+        b = name.b;
+        c = name.c;
+        n = name.n;
+    }
+
+    /// Whether the name takes so little memory that it does no harm to keep it.
+    [[nodiscard]] bool is_small() const noexcept {
+        return a.capacity() + b.capacity() + c.capacity() <= 512;
+    }
+
     space in;
     std::string a;
     std::string b;
@@ -131,11 +144,21 @@ using row_table = std::map<row_key, row, by_name>;
 struct touch {
     bool written = false;
     cell value{};
-    // Used while committing alone.
+    /// Its row, if `known`: one that was there when it was read. It stays while the reader's snapshot
+    /// is open, so that a commit need not look for it again.
     row_table::iterator target{};
-    bool made = false;
+    bool known = false;
+    bool made = false;  ///< used while committing alone
 };
 
 using touched_rows = std::map<row_key, touch, by_name>;
+
+/// What a nested part of a transaction overwrote.
+struct undo {
+    touched_rows::iterator where;
+    bool was_written = false;
+    cell value{};
+};
+using undo_list = std::vector<undo>;
 
 }  // namespace sinew::memory::detail

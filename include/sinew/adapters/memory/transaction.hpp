@@ -45,6 +45,7 @@ public:
         : tables_(std::move(other.tables_)),
           busy_(std::move(other.busy_)),
           touched_(std::move(other.touched_)),
+          last_(other.last_),
           journal_(std::move(other.journal_)),
           snapshot_(other.snapshot_),
           how_(other.how_),
@@ -56,6 +57,7 @@ public:
             tables_ = std::move(other.tables_);
             busy_ = std::move(other.busy_);
             touched_ = std::move(other.touched_);
+            last_ = other.last_;
             journal_ = std::move(other.journal_);
             snapshot_ = other.snapshot_;
             how_ = other.how_;
@@ -177,16 +179,12 @@ private:
     friend class outbox;
     friend class journal;
 
-    /// What a nested part overwrote.
-    struct undo {
-        detail::touched_rows::iterator where;
-        bool was_written = false;
-        detail::cell value{};
-    };
-
     explicit transaction(std::shared_ptr<detail::tables> tables,
                          std::shared_ptr<bool> busy = nullptr)
-        : tables_(std::move(tables)), busy_(std::move(busy)), snapshot_(tables_->open()) {
+        : tables_(std::move(tables)),
+          busy_(std::move(busy)),
+          journal_(tables_->lend_undo_list()),
+          snapshot_(tables_->open()) {
         if (busy_) {
             *busy_ = true;
         }
@@ -207,30 +205,37 @@ private:
     void ended() noexcept {
         open_ = false;
         nested_ = false;
-        journal_.clear();
-        touched_.clear();
+        tables_->give_back(std::move(journal_));
+        tables_->take_back(touched_);
         if (busy_) {
             *busy_ = false;
         }
     }
 
+    /// What is read is often written next, so the last one is looked at first.
     detail::touched_rows::iterator touch(const detail::row_name& name) {
         check_open();
-        const auto found = touched_.find(name);
-        return found != touched_.end() ? found : touched_.try_emplace(detail::row_key(name)).first;
+        if (!touched_.empty() && last_->first.name() == name) {
+            return last_;
+        }
+        last_ = touched_.lower_bound(name);
+        if (last_ == touched_.end() || last_->first.name() != name) {
+            last_ = tables_->add_touched(touched_, last_, name);
+        }
+        return last_;
     }
 
     /// The reference is good until the next call on any transaction of the database.
     [[nodiscard]] const detail::cell& read(const detail::row_name& name) {
-        const auto& mine = touch(name)->second;
-        return mine.written ? mine.value : tables_->read(name, snapshot_);
+        auto& mine = touch(name)->second;
+        return mine.written ? mine.value : tables_->read(name, mine, snapshot_);
     }
 
     void write(const detail::row_name& name, detail::cell value) {
         const auto where = touch(name);
         auto& mine = where->second;
         if (nested_) {
-            journal_.push_back({where, mine.written, mine.value});
+            journal_.push_back({where, mine.written, std::move(mine.value)});
         }
         mine.written = true;
         mine.value = std::move(value);
@@ -245,7 +250,8 @@ private:
     std::shared_ptr<detail::tables> tables_;
     std::shared_ptr<bool> busy_;
     detail::touched_rows touched_;
-    std::vector<undo> journal_;
+    detail::touched_rows::iterator last_{};  ///< one of them, if there are any
+    detail::undo_list journal_;
     std::uint64_t snapshot_;
     commit_result how_ = commit_result::aborted;
     bool open_ = true;

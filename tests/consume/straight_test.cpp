@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "consume/consumer_parts.hpp"
+
+#include <algorithm>
+
+using namespace sinew;
+using namespace sinew::test::consuming;
+
+namespace {
+
+/// A source that does not say that its listener may act: all events take their way through the lanes.
+struct impatient_source {
+    using message = memory::member::message;
+
+    memory::member inner;
+
+    template <class Listener>
+    void poll(poll_limits limits, steady_time until, Listener& listener) {
+        inner.poll(limits, until, listener);
+    }
+    commit_result commit(partition_id p, epoch_number epoch, log_offset through,
+                         steady_time until) {
+        return inner.commit(p, epoch, through, until);
+    }
+    void release(partition_id p, epoch_number epoch) { inner.release(p, epoch); }
+    void pause(partition_id p) { inner.pause(p); }
+    void resume(partition_id p) { inner.resume(p); }
+};
+
+static_assert(patient_source<memory::member>);
+static_assert(source<impatient_source> && !patient_source<impatient_source>);
+
+/// How the attempts at an event end, before one does well.
+struct script {
+    event what{};
+    int failures = 0;
+    enum class kind { fails, throws, is_down, rejects, skips } how = kind::fails;
+};
+
+/// What is left behind by a consumer that has read everything.
+struct trail {
+    std::map<std::string, texts> by_key{};
+    consumer_counts counts{};
+    texts letters{};
+    log_offset committed = -1;
+};
+
+/// Acts as the scripts say.
+struct actor {
+    const std::vector<script>& scripts;
+    trail& left;
+    std::map<std::string, int> attempts{};
+
+    outcome operator()(const event_view& e) {
+        const std::string id(e.id);
+        const auto& mine = *std::find_if(scripts.begin(), scripts.end(),
+                                         [&](const script& s) { return s.what.id == id; });
+        if (mine.how == script::kind::skips) {
+            return outcome::skip("nothing_to_do");
+        }
+        if (++attempts[id] <= mine.failures) {
+            switch (mine.how) {
+                case script::kind::throws: throw transient_error("thrown", "by the handler");
+                case script::kind::is_down: throw unavailable_error("down", "for a while");
+                case script::kind::rejects: return outcome::reject("hopeless");
+                default: return outcome::retry("not_yet");
+            }
+        }
+        left.by_key[std::string(e.partitionkey)].push_back(id);
+        return outcome::done();
+    }
+};
+
+template <bool InSequence, class From>
+trail run_through(bench& b, From from, const std::vector<script>& scripts) {
+    trail left;
+    for (const auto& one : scripts) {
+        b.put(one.what);
+    }
+    const auto read = [&](auto&& until_handler) {
+        auto c = std::move(until_handler) | handle(actor{scripts, left});
+        RC_ASSERT(b.drain(c));
+        left.counts = c.counts();
+    };
+    if constexpr (InSequence) {
+        read(std::move(from) | in_sequence() | dead_letter(b.letters) | retry() |
+             idempotent_by_nature());
+    } else {
+        read(std::move(from) | dead_letter(b.letters) | retry() | idempotent_by_nature());
+    }
+    for (const auto& one : b.all_letters()) {
+        left.letters.push_back(one.letter.original.id + " " + one.letter.reason + " " +
+                               std::to_string(one.letter.attempts));
+    }
+    std::sort(left.letters.begin(), left.letters.end());
+    auto& keyless = left.by_key[""];  // they have no order
+    std::sort(keyless.begin(), keyless.end());
+    left.committed = b.committed();
+    return left;
+}
+
+std::vector<script> some_scripts() {
+    std::vector<script> out;
+    std::map<std::string, std::uint64_t> last;
+    const auto count = *rc::gen::inRange<std::size_t>(1, 30);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto key = *rc::gen::element<std::string>("", "a", "b", "c");
+        // Now and then a number is left out, or comes a second time, or is none.
+        const auto number = last[key] += *rc::gen::element<std::uint64_t>(1, 1, 1, 1, 1, 2, 0);
+        script one{
+            order(std::to_string(i), key,
+                  *rc::gen::inRange(0, 20) == 0 ? std::string("x") : std::to_string(number))};
+        one.failures = *rc::gen::element(0, 0, 0, 0, 1, 2, 9);
+        one.how =
+            *rc::gen::element(script::kind::fails, script::kind::fails, script::kind::throws,
+                              script::kind::is_down, script::kind::rejects, script::kind::skips);
+        if (*rc::gen::inRange(0, 10) == 0) {
+            one.what.type.clear();
+        }
+        out.push_back(one);
+    }
+    // A little disorder.
+    for (std::size_t i = 1; i < out.size(); ++i) {
+        if (*rc::gen::inRange(0, 5) == 0) {
+            std::swap(out[i - 1], out[i]);
+        }
+    }
+    return out;
+}
+
+template <bool InSequence>
+void compare_ways() {
+    const auto scripts = some_scripts();
+    const subscription_options o{
+        .in_flight_max = 64,
+        .step_events_max = *rc::gen::inRange<std::size_t>(1, 9),
+    };
+    bench one;
+    bench other;
+    const trail straight = run_through<InSequence>(one, one.from(o), scripts);
+    const trail lanes = run_through<InSequence>(
+        other, subscribe(impatient_source{other.log.join("orders", "shop")}, bench::options(o)),
+        scripts);
+    RC_ASSERT(straight.by_key == lanes.by_key);
+    RC_ASSERT(straight.letters == lanes.letters);
+    RC_ASSERT(straight.committed == lanes.committed);
+    RC_ASSERT(straight.counts.balances());
+    RC_ASSERT(straight.counts.received == lanes.counts.received);
+    RC_ASSERT(straight.counts.applied == lanes.counts.applied);
+    RC_ASSERT(straight.counts.skipped == lanes.counts.skipped);
+    RC_ASSERT(straight.counts.duplicates == lanes.counts.duplicates);
+    RC_ASSERT(straight.counts.dead_lettered == lanes.counts.dead_lettered);
+    RC_ASSERT(straight.counts.retries == lanes.counts.retries);
+    RC_ASSERT(straight.counts.gaps == lanes.counts.gaps);
+    RC_ASSERT(straight.counts.late == lanes.counts.late);
+}
+
+}  // namespace
+
+TEST_CASE("what goes straight to the handler ends as what goes through the lanes") {
+    test::prop("without an order in the key", [] { compare_ways<false>(); });
+    test::prop("with one", [] { compare_ways<true>(); });
+}
+
+TEST_CASE("an event that goes straight is in flight while its handler runs, and counted") {
+    bench b;
+    b.put_all({order("1", "a"), order("2", "a"), order("3")});
+    consumer_counts seen[3];
+    std::size_t handled = 0;
+    const consumer_counts* counts = nullptr;
+    auto c = b.from() | halt() | idempotent_by_nature() |
+             handle([&](const event_view&) { seen[handled++] = *counts; });
+    counts = &c.counts();
+    b.work(c);
+    REQUIRE(handled == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(seen[i].received == i + 1);
+        CHECK(seen[i].applied == i);
+        CHECK(seen[i].in_flight == 1);
+        CHECK(seen[i].balances());
+    }
+    CHECK(b.committed() == 2);
+}
+
+TEST_CASE("one step hands no more to the handler, straight or not, than it may") {
+    bench b;
+    for (int i = 0; i < 10; ++i) {
+        b.put(order(std::to_string(i), "k"));
+    }
+    texts handled;
+    auto c = b.from({.step_events_max = 3}) | halt() | retry() | idempotent_by_nature() |
+             handle([&](const event_view& e) {
+                 handled.emplace_back(e.id);
+                 return handled.size() == 2 ? outcome::retry("not_yet") : outcome::done();
+             });
+    c.step(b.now);
+    CHECK(handled.size() <= 3);
+    CHECK(c.counts().applied == 1);
+    REQUIRE(b.drain(c));
+    CHECK(handled == texts{"0", "1", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+    CHECK(b.committed() == 9);
+}
+
+TEST_CASE(
+    "a handler may write to the log that it is called from, and lose its partition meanwhile") {
+    bench b;
+    b.put_all({order("1", "a"), order("2", "a"), order("3", "a")});
+    texts handled;
+    bool kicked = false;
+    auto c = b.from() | halt() | idempotent_by_nature() | handle([&](const event_view& e) {
+                 handled.emplace_back(e.id);
+                 if (e.id == "1" && handled.size() == 1) {
+                     b.put(order("4", "a"));
+                 }
+                 if (e.id == "2" && !kicked) {
+                     kicked = true;
+                     b.log.kick(1);
+                 }
+             });
+    REQUIRE(b.drain(c));
+    CHECK(handled == texts{"1", "2", "1", "2", "3", "4"});
+    CHECK(c.counts().balances());
+    CHECK(b.committed() == 3);
+}
+
+TEST_CASE("a step whose time is up lets the rest wait in their lanes") {
+    static steady_time clock;
+    bench b;
+    clock = b.now.steady;
+    b.put_all({order("1", "a"), order("2", "b"), order("3", "c"), order("4", "d")});
+    int handled = 0;
+    auto c = b.from({.step_time_max = 200ms}) | halt() | idempotent_by_nature() |
+             handle([&](const event_view&) {
+                 ++handled;
+                 clock += 150ms;
+             });
+    c.measure_with([] { return clock; });
+    c.step(b.now);
+    CHECK(handled == 2);
+    CHECK(c.counts().in_flight == 2);
+    c.step({clock, b.now.wall});
+    CHECK(handled == 4);
+    CHECK(c.counts().in_flight == 0);
+}
