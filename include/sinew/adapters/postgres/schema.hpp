@@ -285,21 +285,26 @@ CREATE INDEX journal_replies_by_time ON ~journal_replies(book, at);
     return sql;
 }
 
-/// Whether something of that name is there, by a query that answers with a number.
-[[nodiscard]] inline bool is_there(connection& db, std::string_view sql, std::string_view name) {
-    return db.query_one<std::int32_t>(sql, name).has_value();
+[[nodiscard]] inline bool has_schema(connection& db, const naming& named) {
+    return db
+        .query_one<std::int32_t>("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                                 named.schema())
+        .has_value();
 }
 
-[[nodiscard]] inline bool has_schema(connection& db, const naming& named) {
-    return is_there(db, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", named.schema());
+/// Whether a table is there, as anybody may see who may not read it.
+[[nodiscard]] inline bool has_table(connection& db, const naming& named, std::string_view table) {
+    return db
+        .query_one<std::int32_t>(
+            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+            "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+            named.schema(), table)
+        .has_value();
 }
 
 [[nodiscard]] inline std::optional<std::int64_t> schema_version(connection& db, const naming& named,
                                                                 const schema_part& part) {
-    if (!is_there(db,
-                  "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-                  "c.relnamespace WHERE c.relname = 'meta' AND n.nspname = $1",
-                  named.schema())) {
+    if (!has_table(db, named, "meta")) {
         return std::nullopt;
     }
     const auto found =
@@ -417,19 +422,14 @@ inline void give_up(connection& db) noexcept {
     }
 }
 
-/// Whether the tables of a part are there, as anybody may see who may not read them.
+/// Whether the tables of a part are there.
 [[nodiscard]] inline bool has_part(connection& db, const naming& named,
                                    const schema_part& part) noexcept {
-    const std::string_view table = part.name == consumer_schema.name ? "inbox"
-                                   : part.name == outbox_schema.name ? "outboxes"
-                                                                     : "journals";
     try {
-        return db
-            .query_one<std::int32_t>(
-                "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-                "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-                named.schema(), table)
-            .has_value();
+        return has_table(db, named,
+                         part.name == consumer_schema.name ? "inbox"
+                         : part.name == outbox_schema.name ? "outboxes"
+                                                           : "journals");
     } catch (...) {
         return false;
     }
