@@ -20,6 +20,34 @@ namespace {
                                : ending{.exit_code = WEXITSTATUS(status)};
 }
 
+/// No signal reaches this thread as long as it lives.
+class signals_held_back {
+public:
+    signals_held_back() noexcept {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    signals_held_back(const signals_held_back&) = delete;
+    signals_held_back& operator=(const signals_held_back&) = delete;
+    ~signals_held_back() { let_through(); }
+
+    void let_through() const noexcept { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_{};
+};
+
+/// What is ignored stays so; what has a handler is again what it is in a new program.
+void forget_handlers() noexcept {
+    for (const int one : {SIGINT, SIGTERM}) {
+        struct sigaction now{};
+        if (::sigaction(one, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) {
+            ::signal(one, SIG_DFL);
+        }
+    }
+}
+
 }  // namespace
 
 std::string describe(ending end) {
@@ -36,6 +64,9 @@ child_process::child_process(const std::vector<std::string>& arguments) {
     }
     argv.push_back(nullptr);
     const pid_t parent = ::getpid();
+    // Until exec the child has this program's handlers: one of them would take a request to stop that
+    // comes early, and the request would be gone with it.
+    const signals_held_back held;
     pid_ = ::fork();
     if (pid_ < 0) {
         throw std::system_error(errno, std::generic_category(), "a process cannot be started");
@@ -43,6 +74,8 @@ child_process::child_process(const std::vector<std::string>& arguments) {
     if (pid_ == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (::getppid() == parent) {  // else it died before the line above
+            forget_handlers();
+            held.let_through();
             ::execv("/proc/self/exe", argv.data());
         }
         ::_exit(127);
