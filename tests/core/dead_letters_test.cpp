@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 using namespace sinew;
 
@@ -60,6 +62,39 @@ TEST_CASE("a history that was stored longer than it may be is cut by the next no
     CHECK(letter.history.size() == dead_letter_record::history_max);
     CHECK(letter.history.front() == note(1));
     CHECK(letter.history.back() == note(51));
+}
+
+TEST_CASE("a letter that is put again adds the notes that are new, and its attempts") {
+    dead_letter_record letter;
+    letter.add(note(1));
+    letter.add(note(2));
+    letter.attempts = 2;
+    dead_letter_record again;
+    again.add(note(2));
+    again.add(note(3));
+    again.attempts = 2;
+    CHECK(letter.add_what_is_new(again));
+    CHECK(letter.history == std::vector{note(1), note(2), note(3)});
+    CHECK(letter.attempts == 4);
+
+    const dead_letter_record before = letter;
+    CHECK_FALSE(letter.add_what_is_new(again));
+    CHECK(letter == before);
+}
+
+TEST_CASE("a letter that is put again adds nothing, however long its history and its details are") {
+    dead_letter_record put;
+    for (std::uint32_t i = 1; i <= 50; ++i) {
+        put.history.push_back(note(i));
+        put.history.back().detail.assign(2 * dead_letter_record::detail_max, 'x');
+    }
+    dead_letter_record kept;
+    kept.history = put.bounded_history();
+    REQUIRE(kept.history.size() == dead_letter_record::history_max);
+    CHECK(kept.history.front().detail.size() == dead_letter_record::detail_max);
+    const dead_letter_record before = kept;
+    CHECK_FALSE(kept.add_what_is_new(put));
+    CHECK(kept == before);
 }
 
 TEST_CASE("a long detail is cut, and never within a character") {

@@ -64,6 +64,36 @@ struct dead_letter_record {
         history.push_back(std::move(note));
     }
 
+    /// Adds what the same letter tells that was put once more: its attempts, and the notes that are
+    /// not there yet. Answers whether there were any; without, nothing changes.
+    ///
+    /// **Complexity.** Notes of the one times notes of the other.
+    bool add_what_is_new(const dead_letter_record& again) {
+        const std::vector<failure_note> before = history;
+        bool found = false;
+        for (auto& note : again.bounded_history()) {
+            bool known = false;
+            for (const auto& old : before) {
+                known = known || old == note;
+            }
+            if (!known) {
+                add(std::move(note));
+                found = true;
+            }
+        }
+        attempts += found ? again.attempts : 0;
+        return found;
+    }
+
+    /// The history within the bounds above, whoever wrote it. A store keeps no other.
+    [[nodiscard]] std::vector<failure_note> bounded_history() const {
+        dead_letter_record kept;
+        for (const auto& note : history) {
+            kept.add(note);
+        }
+        return std::move(kept.history);
+    }
+
     friend bool operator==(const dead_letter_record&, const dead_letter_record&) = default;
 };
 

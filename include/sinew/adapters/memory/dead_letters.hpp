@@ -73,7 +73,7 @@ public:
         tx.write(total_entries(), total + 1);
         tx.write(index_of(letter), number);
         dead_letter_entry made{number, 1, dead_letter_state::waiting, letter};
-        made.letter.history = capped(letter.history);
+        made.letter.history = letter.bounded_history();
         change(tx, nullptr, std::move(made));
     }
 
@@ -239,33 +239,14 @@ private:
         }
     }
 
-    /// A history within its bounds, whoever wrote it.
-    static std::vector<failure_note> capped(const std::vector<failure_note>& history) {
-        dead_letter_record out;
-        for (const auto& note : history) {
-            out.add(note);
-        }
-        return std::move(out.history);
-    }
-
     static void add_notes(transaction& tx, std::int64_t number, const dead_letter_record& letter) {
         const auto before = tx.value_or<entry_handle>(letter_name(number));
         if (before->state != dead_letter_state::waiting) {
             return;
         }
         dead_letter_entry after = *before;
-        for (auto& note : capped(letter.history)) {
-            bool known = false;
-            for (const auto& old : before->letter.history) {
-                known = known || old == note;
-            }
-            if (!known) {
-                after.letter.add(std::move(note));
-            }
-        }
-        if (after.letter.history != before->letter.history) {
+        if (after.letter.add_what_is_new(letter)) {
             ++after.version;
-            after.letter.attempts += letter.attempts;
             change(tx, before.get(), std::move(after));
         }
     }

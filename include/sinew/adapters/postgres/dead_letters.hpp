@@ -61,8 +61,7 @@ public:
         }
         auto entry = entry_of(tx, letter);
         if (entry && entry->state == dead_letter_state::waiting &&
-            detail::add_new_notes(entry->letter, letter)) {
-            entry->letter.attempts += letter.attempts;
+            entry->letter.add_what_is_new(letter)) {
             static_cast<void>(change(tx, *entry));
         }
     }
@@ -188,7 +187,7 @@ private:
     /// False: there is an entry of that event.
     [[nodiscard]] bool insert(transaction& tx, const dead_letter_record& letter) const {
         const auto& e = letter.original;
-        const std::string history = detail::encode(detail::capped(letter.history));
+        const std::string history = detail::encode(letter.bounded_history());
         const std::string headers = detail::encode(e.view().headers);
         return detail::rows_of(tx.use(sql_->insert, bytea{letter.consumer}, bytea{letter.topic},
                                       std::int64_t{letter.where.partition},

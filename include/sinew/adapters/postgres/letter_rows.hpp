@@ -19,8 +19,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace sinew::postgres::detail {
 
@@ -95,34 +93,6 @@ struct letter_statements {
     letter.history = decode_history(column_bytes(from, row, 12));
     letter.original = read_event(from, row, 13);
     return entry;
-}
-
-/// Adds what a letter that is put again has to tell; whether there was anything new.
-inline bool add_new_notes(dead_letter_record& to, const dead_letter_record& again) {
-    const std::vector<failure_note> before = to.history;
-    bool added = false;
-    for (failure_note note : again.history) {
-        dead_letter_record cut;  // long details are cut, so they are compared as they are kept
-        cut.add(std::move(note));
-        bool known = false;
-        for (const auto& old : before) {
-            known = known || old == cut.history.front();
-        }
-        if (!known) {
-            to.add(std::move(cut.history.front()));
-            added = true;
-        }
-    }
-    return added;
-}
-
-/// A history within its bounds, whoever wrote it.
-[[nodiscard]] inline std::vector<failure_note> capped(const std::vector<failure_note>& history) {
-    dead_letter_record out;
-    for (const auto& note : history) {
-        out.add(note);
-    }
-    return std::move(out.history);
 }
 
 }  // namespace sinew::postgres::detail

@@ -54,9 +54,7 @@ public:
             insert(letter);
             return;
         }
-        if (entry->state == dead_letter_state::waiting &&
-            detail::add_new_notes(entry->letter, letter)) {
-            entry->letter.attempts += letter.attempts;
+        if (entry->state == dead_letter_state::waiting && entry->letter.add_what_is_new(letter)) {
             static_cast<void>(change(*entry));
         }
     }
@@ -200,7 +198,7 @@ private:
     void insert(const dead_letter_record& letter) {
         std::string history;
         std::string headers;
-        detail::encode(history, letter.history);
+        detail::encode(history, letter.bounded_history());
         detail::statement sql = use(sql_->insert);
         int at = 0;
         const auto next = [&](const auto& value) { sql.bind_at(++at, value); };

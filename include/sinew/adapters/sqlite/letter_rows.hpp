@@ -15,8 +15,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace sinew::sqlite::detail {
 
@@ -84,25 +82,6 @@ struct letter_statements {
     letter.history = decode_history(from.column<blob_or_null>(12).bytes);
     letter.original = read_event(from, 13);
     return entry;
-}
-
-/// Adds what a letter that is put again has to tell; whether there was anything new.
-inline bool add_new_notes(dead_letter_record& to, const dead_letter_record& again) {
-    const std::vector<failure_note> before = to.history;
-    bool added = false;
-    for (failure_note note : again.history) {
-        dead_letter_record cut;  // long details are cut, so they are compared as they are kept
-        cut.add(std::move(note));
-        bool known = false;
-        for (const auto& old : before) {
-            known = known || old == cut.history.front();
-        }
-        if (!known) {
-            to.add(std::move(cut.history.front()));
-            added = true;
-        }
-    }
-    return added;
 }
 
 }  // namespace sinew::sqlite::detail
