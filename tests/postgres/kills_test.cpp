@@ -56,14 +56,18 @@ void consume(memory::log& log, const place& here, shared_state& state, int& publ
             ++state.applied;
         });
     auto orders = log.producer("orders");
-    const auto end = in(std::chrono::minutes(20));
+    std::uint64_t sent = 0;
+    const auto end = in(std::chrono::hours(1));
     while (machine_clock::now().steady < end) {
-        if (!state.stop && work.counts().in_flight < 50) {
+        // Never far ahead: while there is no server, nothing is taken on, and all has to be done in
+        // the end.
+        const auto& now = work.counts();
+        if (!state.stop && now.in_flight < 50 && sent < now.received + now.ignored + 50) {
             for (int i = 0; i < 10; ++i, ++published) {
                 const auto e = make_event(std::to_string(published),
                                           "key " + std::to_string(published % keys));
-                static_cast<void>(orders.publish(e.view(), never));
-                if (published % 3 == 0) {  // producers repeat themselves
+                const int copies = published % 3 == 0 ? 2 : 1;  // producers repeat themselves
+                for (int copy = 0; copy < copies; ++copy, ++sent) {
                     static_cast<void>(orders.publish(e.view(), never));
                 }
             }
