@@ -4,9 +4,10 @@
 # What each header costs whoever includes it: the median of some compilations of a file that
 # includes nothing else, in seconds of processor time, beside the budget of tests/headers/budgets.txt.
 #
-#   bench/compile.sh [--runs N] [--compiler CXX] [--flag FLAG]... [HEADER]...
+#   bench/compile.sh [--runs N] [--compiler CXX] [--flag FLAG]... [--commit TEXT] [--csv FILE] [HEADER]...
 #
-# HEADER is a path below include/sinew, such as core/event.hpp; without one, all are measured.
+# HEADER is a path below include/sinew, such as core/event.hpp; without one, all are measured. TEXT says
+# what was measured, for the table's head. FILE gets the same as data, in the columns of the benchmarks.
 set -euo pipefail
 shopt -s globstar nullglob
 
@@ -15,13 +16,18 @@ runs=5
 compiler=g++
 flags=(-std=c++20 -fsyntax-only)
 headers=()
+commit=''
+csv=/dev/null
 while (($#)); do
     case $1 in
         --runs) runs=${2:?}; shift 2 ;;
         --compiler) compiler=${2:?}; shift 2 ;;
         --flag) flags+=("${2:?}"); shift 2 ;;
+        --commit) commit=${2:?}; shift 2 ;;
+        --csv) csv=$(realpath "${2:?}"); shift 2 ;;
         -*)
-            echo "usage: bench/compile.sh [--runs N] [--compiler CXX] [--flag FLAG]... [HEADER]..." >&2
+            echo "usage: bench/compile.sh [--runs N] [--compiler CXX] [--flag FLAG]... [--commit TEXT]" \
+                "[--csv FILE] [HEADER]..." >&2
             exit 2
             ;;
         *) headers+=("$1"); shift ;;
@@ -58,7 +64,12 @@ measure() {
 
 over=0
 version=$("$compiler" -dumpfullversion 2>/dev/null || true)
-printf '# compile\n\n- compiler: %s %s; median of %d\n\n' "$compiler" "$version" "$runs"
+printf '# compile\n\n- compiler: %s %s, %s; median of %d\n' "$compiler" "$version" "${flags[*]}" "$runs"
+printf -- '- machine: %s processors, %s\n' "$(nproc)" \
+    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+[[ -z $commit ]] || printf -- '- commit: %s\n' "$commit"
+echo
+echo "kind,name,part,by_hand,ours,ratio,low,high,sort,goal,kept,unit,series,x,against" >"$csv"
 table_row() { printf '| %-44s | %8s | %8s |\n' "$@"; }
 table_row header seconds budget
 echo '| --- | ---: | ---: |'
@@ -71,10 +82,14 @@ for header in "${headers[@]}"; do
     seconds=$(measure)
     budget=$(budget_of "$header")
     note=
+    goal=,,
+    [[ $budget == - ]] || goal=at_most,$budget,yes
     if [[ $budget != - ]] && awk -v a="$seconds" -v b="$budget" 'BEGIN { exit !(a > b) }'; then
         note=", over"
+        goal=at_most,$budget,no
         over=$((over + 1))
     fi
+    echo "figure,$header,,,$seconds,,$seconds,$seconds,$goal,s,,," >>"$csv"
     table_row "$header" "$seconds" "$budget$note"
 done
 printf '\n%d headers, %d over budget\n' "${#headers[@]}" "$over"
