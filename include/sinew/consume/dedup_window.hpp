@@ -93,12 +93,14 @@ public:
     constexpr explicit dedup_window(dedup_options options = {})
         : options_((check(options), options)),
           done_(options.ids_max),
+          generation_max_(options.ids_max / shares),
           flying_(options.in_flight_max),
+          free_(options.in_flight_max, 0),
+          free_count_(options.in_flight_max),
           in_flight_(options.in_flight_max),
           generations_(generations_max) {
-        free_.reserve(options.in_flight_max);
-        for (std::size_t i = options.in_flight_max; i > 0; --i) {
-            free_.push_back(static_cast<std::uint32_t>(i - 1));
+        for (std::size_t i = 0; i < free_.size(); ++i) {
+            free_[i] = static_cast<std::uint32_t>(free_.size() - 1 - i);
         }
     }
 
@@ -118,19 +120,19 @@ public:
     /// nobody can say that the event was not applied.
     constexpr claim_result claim(const digest& id, steady_time now, duration age) noexcept {
         advance(now);
-        if (in_flight_.find(id, flying_.data()) != detail::digest_index::none) {
+        const std::size_t cell = in_flight_.cell_of(id, flying_.data());
+        if (in_flight_.at(cell) != detail::digest_index::none) {
             return claim_result::in_flight;
         }
         if (done_.contains(id)) {
             return claim_result::done;
         }
-        if (free_.empty()) {
+        if (free_count_ == 0) {
             return claim_result::full;
         }
-        const std::uint32_t place = free_.back();
-        free_.pop_back();
+        const std::uint32_t place = free_[--free_count_];
         flying_[place] = id;
-        in_flight_.insert(id, place);
+        in_flight_.insert(cell, id, place);
         return age > duration::zero() && !covers(age, now) ? claim_result::unknown
                                                            : claim_result::fresh;
     }
@@ -172,7 +174,7 @@ public:
     /// Done ids that are remembered.
     [[nodiscard]] constexpr std::size_t size() const noexcept { return done_.size(); }
     [[nodiscard]] constexpr std::size_t in_flight() const noexcept {
-        return flying_.size() - free_.size();
+        return flying_.size() - free_count_;
     }
     /// How many ids had to give way before they were `age_max` old. Where this rises, `ids_max` is
     /// too small.
@@ -263,7 +265,7 @@ private:
     constexpr void add_to_generation() noexcept {
         if (generation_count_ > 0) {
             generation& newest = generation_at(generation_count_ - 1);
-            if (newest.count <= done_.capacity() / shares && latest_ <= newest_ends_) {
+            if (newest.count <= generation_max_ && latest_ <= newest_ends_) {
                 newest.last = latest_;
                 ++newest.count;
                 return;
@@ -287,7 +289,7 @@ private:
         if (place == detail::digest_index::none) {
             return false;
         }
-        free_.push_back(place);
+        free_[free_count_++] = place;
         return true;
     }
 
@@ -301,8 +303,11 @@ private:
     dedup_options options_;
     detail::digest_ring done_;  ///< in the order of their commits
 
+    std::size_t generation_max_;  ///< a generation of so many ids is not added to
+
     std::vector<digest> flying_;
-    std::vector<std::uint32_t> free_;
+    std::vector<std::uint32_t> free_;  ///< the free places of `flying_`
+    std::size_t free_count_;
     detail::digest_index in_flight_;
 
     std::vector<generation> generations_;

@@ -31,22 +31,36 @@ public:
     /// A table for arrays of at most `capacity` digests, which is at most `capacity_max`.
     constexpr explicit digest_index(std::size_t capacity)
         : words_(capacity + capacity / 2 + 1, none),
-          place_bits_(static_cast<unsigned>(std::bit_width(capacity))) {}
+          size_(words_.size()),
+          place_mask_((std::uint32_t{1} << std::bit_width(capacity)) - 1) {}
 
     /// The place of `wanted` in `items`, or `none`.
     [[nodiscard]] constexpr std::uint32_t find(const digest& wanted,
                                                const digest* items) const noexcept {
-        const std::uint32_t word = words_[cell_of(wanted, items)];
-        return word == none ? none : word & place_mask();
+        return at(cell_of(wanted, items));
     }
 
-    /// Adds a digest that is not there, at its place in the array.
-    constexpr void insert(const digest& added, std::uint32_t place) noexcept {
-        std::size_t at = home_of(added);
-        while (words_[at] != none) {
-            at = after(at);
+    /// The cell of a digest, or the free one in which it would be.
+    [[nodiscard]] constexpr std::size_t cell_of(const digest& wanted,
+                                                const digest* items) const noexcept {
+        const std::uint32_t tag = tag_of(wanted);
+        std::size_t cell = home_of(wanted);
+        while (words_[cell] != none && !((words_[cell] & ~place_mask_) == tag &&
+                                         items[words_[cell] & place_mask_] == wanted)) {
+            cell = after(cell);
         }
-        words_[at] = tag_of(added) | place;
+        return cell;
+    }
+
+    /// The place that a cell names, or `none` if it is free.
+    [[nodiscard]] constexpr std::uint32_t at(std::size_t cell) const noexcept {
+        return words_[cell] == none ? none : words_[cell] & place_mask_;
+    }
+
+    /// Adds a digest that is not there, at its place in the array. The cell has to be the one that
+    /// `cell_of` names.
+    constexpr void insert(std::size_t cell, const digest& added, std::uint32_t place) noexcept {
+        words_[cell] = tag_of(added) | place;
     }
 
     /// Takes a digest out and answers its place in `items`, or `none`.
@@ -57,14 +71,14 @@ public:
             return none;
         }
         for (std::size_t at = after(hole); words_[at] != none; at = after(at)) {
-            const std::size_t home = home_of(items[words_[at] & place_mask()]);
+            const std::size_t home = home_of(items[words_[at] & place_mask_]);
             if (distance(home, at) >= distance(hole, at)) {
                 words_[hole] = words_[at];
                 hole = at;
             }
         }
         words_[hole] = none;
-        return word & place_mask();
+        return word & place_mask_;
     }
 
     [[nodiscard]] constexpr std::size_t bytes() const noexcept {
@@ -72,42 +86,26 @@ public:
     }
 
 private:
-    [[nodiscard]] constexpr std::uint32_t place_mask() const noexcept {
-        return (std::uint32_t{1} << place_bits_) - 1;
-    }
-
     /// Shifted above the place. A word of only ones would be a place that no array has.
     [[nodiscard]] constexpr std::uint32_t tag_of(const digest& d) const noexcept {
-        return static_cast<std::uint32_t>(d.lo) & ~place_mask();
+        return static_cast<std::uint32_t>(d.lo) & ~place_mask_;
     }
 
     [[nodiscard]] constexpr std::size_t home_of(const digest& d) const noexcept {
-        return static_cast<std::size_t>(((d.hi >> 32U) * words_.size()) >> 32U);
-    }
-
-    /// The word of a digest, or the empty one at which the search ends.
-    [[nodiscard]] constexpr std::size_t cell_of(const digest& wanted,
-                                                const digest* items) const noexcept {
-        const std::uint32_t mask = place_mask();
-        const std::uint32_t tag = static_cast<std::uint32_t>(wanted.lo) & ~mask;
-        std::size_t at = home_of(wanted);
-        while (words_[at] != none &&
-               !((words_[at] & ~mask) == tag && items[words_[at] & mask] == wanted)) {
-            at = after(at);
-        }
-        return at;
+        return static_cast<std::size_t>(((d.hi >> 32U) * size_) >> 32U);
     }
 
     [[nodiscard]] constexpr std::size_t after(std::size_t at) const noexcept {
-        return at + 1 == words_.size() ? 0 : at + 1;
+        return at + 1 == size_ ? 0 : at + 1;
     }
 
     [[nodiscard]] constexpr std::size_t distance(std::size_t from, std::size_t to) const noexcept {
-        return to >= from ? to - from : to + words_.size() - from;
+        return to >= from ? to - from : to + size_ - from;
     }
 
     std::vector<std::uint32_t> words_;
-    unsigned place_bits_;
+    std::size_t size_;
+    std::uint32_t place_mask_;
 };
 
 }  // namespace sinew::detail

@@ -41,19 +41,20 @@ public:
 
     /// A ring of at most `capacity` digests, which is from 1 to `capacity_max`.
     constexpr explicit digest_ring(std::size_t capacity)
-        : slots_(capacity),
+        : capacity_(capacity),
+          slots_(capacity),
           lines_((capacity + 2 * line_load - 1) / (2 * line_load) * 2),
+          line_count_(lines_.size()),
           place_bits_(static_cast<unsigned>(std::bit_width(capacity))),
           place_mask_((std::uint32_t{1} << place_bits_) - 1) {}
 
     [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] constexpr std::size_t capacity() const noexcept { return slots_.size(); }
-    [[nodiscard]] constexpr bool full() const noexcept { return size_ == slots_.size(); }
+    [[nodiscard]] constexpr std::size_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] constexpr bool full() const noexcept { return size_ == capacity_; }
 
     [[nodiscard]] constexpr bool contains(const digest& wanted) const noexcept {
         const line& home = lines_[home_of(wanted.hi)];
-        const std::uint32_t found = home.find(tag_of(wanted), ~place_mask_);
-        return (found != 0 && is_one_of(found, home, wanted)) ||
+        return (home.has(tag_of(wanted), ~place_mask_) && is_in(home, wanted)) ||
                (home.passed(group_of(wanted.hi)) != 0 && is_behind_home(wanted));
     }
 
@@ -97,15 +98,15 @@ public:
 
     /// Takes time in proportion to the size.
     [[nodiscard]] constexpr bool check_invariants() const noexcept {
-        std::vector<std::uint32_t> passed(lines_.size() * groups, 0);
+        std::vector<std::uint32_t> passed(line_count_ * groups, 0);
         std::size_t words = 0;
-        for (std::size_t in = 0; in < lines_.size(); ++in) {
+        for (std::size_t in = 0; in < line_count_; ++in) {
             std::size_t age = 0;
             for (std::size_t i = 0; i < lines_[in].used(); ++i, ++words) {
                 const std::uint32_t place = lines_[in].at(i) & place_mask_;
                 const std::size_t of_place =
-                    place >= first_ ? place - first_ : place + slots_.size() - first_;
-                if (place >= slots_.size() || of_place >= size_ || (i > 0 && of_place <= age)) {
+                    place >= first_ ? place - first_ : place + capacity_ - first_;
+                if (place >= capacity_ || of_place >= size_ || (i > 0 && of_place <= age)) {
                     return false;
                 }
                 age = of_place;
@@ -116,7 +117,7 @@ public:
                 }
             }
         }
-        for (std::size_t at = 0; at < lines_.size(); ++at) {
+        for (std::size_t at = 0; at < line_count_; ++at) {
             for (unsigned group = 0; group < groups; ++group) {
                 const std::uint32_t counted = lines_[at].passed(group);
                 if (counted != passed[at * groups + group] && counted != line::passed_max) {
@@ -163,8 +164,25 @@ private:
             state() = 0;
         }
 
-        /// The words that have this tag, a bit for each. Looks at all of them at once, also at those
-        /// that are not in use, which have the place of nothing.
+        /// Whether one of the words has this tag. Looks at all of them at once, also at those that
+        /// are not in use, which have the place of nothing.
+        [[nodiscard]] constexpr bool has(std::uint32_t tag, std::uint32_t tag_mask) const noexcept {
+            if (std::is_constant_evaluated()) {
+                return find(tag, tag_mask) != 0;
+            }
+            four found{};
+            for (std::size_t i = 0; i <= length; i += 4) {
+                four word;
+                std::memcpy(&word, &words_[i], sizeof word);
+                const four same = static_cast<four>(((word ^ tag) & tag_mask) == 0);
+                found |= i + 4 > length ? same & four{none, none, none, 0} : same;
+            }
+            std::uint64_t halves[2];
+            std::memcpy(halves, &found, sizeof halves);
+            return (halves[0] | halves[1]) != 0;
+        }
+
+        /// The words that have this tag, a bit for each.
         [[nodiscard]] constexpr std::uint32_t find(std::uint32_t tag,
                                                    std::uint32_t tag_mask) const noexcept {
             if (std::is_constant_evaluated()) {
@@ -244,24 +262,26 @@ private:
         std::array<std::uint32_t, length + 1> words_;
     };
 
-    /// Whether one of the words of a line, given as bits, is the digest's.
-    [[nodiscard]] constexpr bool is_one_of(std::uint32_t found, const line& in,
-                                           const digest& wanted) const noexcept {
-        for (; found != 0; found &= found - 1) {
+    /// Whether one of the words of a line is the digest's. (Apart, as mostly nobody has to know.)
+    [[nodiscard]] [[gnu::noinline]] constexpr bool is_in(const line& in,
+                                                         const digest& wanted) const noexcept {
+        for (std::uint32_t found = in.find(tag_of(wanted), ~place_mask_); found != 0;
+             found &= found - 1) {
             const std::uint32_t place = in.word(std::countr_zero(found)) & place_mask_;
-            if (place < slots_.size() && slots_[place].is(wanted)) {
+            if (place < capacity_ && slots_[place].is(wanted)) {
                 return true;
             }
         }
         return false;
     }
 
-    [[nodiscard]] constexpr bool is_behind_home(const digest& wanted) const noexcept {
+    [[nodiscard]] [[gnu::noinline]] constexpr bool is_behind_home(
+        const digest& wanted) const noexcept {
         std::size_t at = home_of(wanted.hi);
-        for (std::size_t tried = 0; tried < lines_.size() + 4; ++tried) {
+        for (std::size_t tried = 0; tried < line_count_ + 4; ++tried) {
             at = next(at, tried, wanted.hi);
             const line& one = lines_[at];
-            if (is_one_of(one.find(tag_of(wanted), ~place_mask_), one, wanted)) {
+            if (is_in(one, wanted)) {
                 return true;
             }
             if (one.passed(group_of(wanted.hi)) == 0) {
@@ -285,7 +305,7 @@ private:
 
     /// A line, by 32 random bits.
     [[nodiscard]] constexpr std::size_t line_of(std::uint64_t bits) const noexcept {
-        return static_cast<std::size_t>((bits * lines_.size()) >> 32U);
+        return static_cast<std::size_t>((bits * line_count_) >> 32U);
     }
     [[nodiscard]] constexpr std::size_t home_of(std::uint64_t hi) const noexcept {
         return line_of(hi >> 32U);
@@ -301,18 +321,21 @@ private:
             case 0:
             case 2: return at ^ 1U;
             case 1: return line_of(hi & 0xffffffffU);
-            default: return at + 1 == lines_.size() ? 0 : at + 1;
+            default: return at + 1 == line_count_ ? 0 : at + 1;
         }
     }
 
     /// The place of the `i`-th oldest.
     [[nodiscard]] constexpr std::size_t place_of(std::size_t i) const noexcept {
         const std::size_t place = first_ + i;
-        return place < slots_.size() ? place : place - slots_.size();
+        return place < capacity_ ? place : place - capacity_;
     }
 
+    // Vectors would have to divide for their sizes, each time.
+    std::size_t capacity_;
     std::vector<slot> slots_;
     std::vector<line> lines_;
+    std::size_t line_count_;
     unsigned place_bits_;
     std::uint32_t place_mask_;
     std::size_t first_ = 0;

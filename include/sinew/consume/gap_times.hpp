@@ -7,7 +7,12 @@
 /// waited for others. With a store a gap is not due before the store was looked into, at its deadline
 /// or after it.
 ///
+/// Keys wait in the order in which their gaps began to, and so the first alarm of each is not earlier
+/// than that of the one before it: nobody has to sort what closes before its first alarm, as most gaps
+/// do. Only what is told another time later lies in a heap.
+///
 /// **Invariants.** A key has an alarm exactly while it waits: for the next look, or for its deadline.
+/// It has it in the heap, or is new; `new_` is the first of the new ones in the line.
 
 #include <sinew/consume/deadline_heap.hpp>
 #include <sinew/consume/index_list.hpp>
@@ -24,6 +29,7 @@ struct gap_wait {
     std::uint32_t previous = index_list::none;  ///< in the line of waiting keys
     std::uint32_t next = index_list::none;
     bool waits = false;
+    bool is_new = false;    ///< its alarm is the one with which its gap began
     bool looked = false;    ///< the store was looked into at the deadline or after it
     bool by_count = false;  ///< the deadline is that of a limit
     steady_time deadline{};
@@ -40,9 +46,17 @@ public:
           look_again_(options.look_again),
           has_store_(has_store) {}
 
-    [[nodiscard]] bool empty() const noexcept { return alarms_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
     /// The earliest alarm. There has to be one.
-    [[nodiscard]] deadline_heap::entry first() const noexcept { return alarms_.top(); }
+    template <class Records>
+    [[nodiscard]] deadline_heap::entry first(const Records& records) const noexcept {
+        if (new_ == none) {
+            return alarms_.top();
+        }
+        const steady_time at = alarm(records[new_]);
+        return alarms_.empty() || at < alarms_.top().at ? deadline_heap::entry{at, new_}
+                                                        : alarms_.top();
+    }
     /// The key that has waited longest, or `none`.
     [[nodiscard]] std::uint32_t longest() const noexcept { return waiting_.first; }
 
@@ -50,76 +64,117 @@ public:
         return has_store_ && !at.looked;
     }
 
-    /// A gap begins to wait.
+    /// A gap begins to wait. `now` must not go back from call to call.
     template <class Records>
     void start(Records& records, std::uint32_t number, steady_time now) {
         gap_wait& at = records[number];
-        if (at.waits) {
-            waiting_.erase(records, number);
-        }
+        stop(records, number);
         waiting_.push_back(records, number);
+        new_ = new_ == none ? number : new_;
         at.waits = true;
+        at.is_new = true;
         at.looked = false;
         at.by_count = false;
         at.deadline = later(now, gap_timeout_);
         const steady_time look = later(now, look_again_);
         at.look_at = look < at.deadline ? look : at.deadline;
-        set_alarm(at, number);
     }
 
     /// Nothing waits there any more.
     template <class Records>
     void stop(Records& records, std::uint32_t number) {
-        if (records[number].waits) {
-            records[number].waits = false;
+        gap_wait& at = records[number];
+        if (at.waits) {
+            if (at.is_new) {
+                end_new(records, number);
+            } else {
+                alarms_.erase(number);
+            }
+            at.waits = false;
             waiting_.erase(records, number);
-            alarms_.erase(number);
         }
     }
 
     /// The store answered; what it said was not enough.
-    void looked(gap_wait& at, std::uint32_t number, steady_time now) {
+    template <class Records>
+    void looked(Records& records, std::uint32_t number, steady_time now) {
+        gap_wait& at = records[number];
         at.looked = at.looked || at.deadline <= now;
-        plan_look(at, number, now);
+        plan_look(records, number, now);
     }
 
     /// When to look next, if this look gets no answer. A look at the deadline counts as the last
     /// one; from there on it is only tried again.
-    void plan_look(gap_wait& at, std::uint32_t number, steady_time now) {
+    template <class Records>
+    void plan_look(Records& records, std::uint32_t number, steady_time now) {
+        gap_wait& at = records[number];
         const steady_time next = later(now, look_again_);
         at.look_at = now < at.deadline && next > at.deadline ? at.deadline : next;
-        set_alarm(at, number);
+        set_alarm(records, number);
     }
 
     /// Too many events wait for the gap to have more time.
-    void make_due(gap_wait& at, std::uint32_t number, steady_time now) {
+    template <class Records>
+    void make_due(Records& records, std::uint32_t number, steady_time now) {
+        gap_wait& at = records[number];
         if (at.deadline > now) {
             at.deadline = now;
             at.look_at = now;
             at.by_count = true;
-            set_alarm(at, number);
+            set_alarm(records, number);
         }
     }
 
     /// Whether the record's alarm is as it says.
     [[nodiscard]] bool check_record(const gap_wait& at, std::uint32_t number) const noexcept {
-        return alarms_.contains(number) == at.waits;
+        return alarms_.contains(number) == (at.waits && !at.is_new);
     }
 
     template <class Records>
     [[nodiscard]] bool check_invariants(const Records& records,
                                         std::size_t waiting) const noexcept {
-        return waiting_.count(records, waiting) == waiting && alarms_.size() == waiting &&
+        if (waiting_.count(records, waiting) != waiting) {
+            return false;
+        }
+        std::size_t new_here = 0;
+        std::uint32_t before = none;
+        for (std::uint32_t id = waiting_.first; id != none; id = records[id].next) {
+            if (records[id].is_new) {
+                if (before == none ? id != new_ : alarm(records[id]) < alarm(records[before])) {
+                    return false;
+                }
+                before = id;
+                ++new_here;
+            }
+        }
+        return (before == none) == (new_ == none) && alarms_.size() + new_here == waiting &&
                alarms_.check_invariants();
     }
 
 private:
-    void set_alarm(const gap_wait& at, std::uint32_t number) {
-        alarms_.set(number, must_look(at) ? at.look_at : at.deadline);
+    [[nodiscard]] steady_time alarm(const gap_wait& at) const noexcept {
+        return must_look(at) ? at.look_at : at.deadline;
     }
 
-    index_list waiting_;  ///< the longest waiting first
-    deadline_heap alarms_;
+    template <class Records>
+    void set_alarm(Records& records, std::uint32_t number) {
+        if (records[number].is_new) {
+            end_new(records, number);
+        }
+        alarms_.set(number, alarm(records[number]));
+    }
+
+    template <class Records>
+    void end_new(Records& records, std::uint32_t number) noexcept {
+        records[number].is_new = false;
+        while (new_ != none && !records[new_].is_new) {
+            new_ = records[new_].next;
+        }
+    }
+
+    index_list waiting_;        ///< the longest waiting first
+    std::uint32_t new_ = none;  ///< the first of them that is new
+    deadline_heap alarms_;      ///< of those that are not new
     duration gap_timeout_;
     duration look_again_;
     bool has_store_;

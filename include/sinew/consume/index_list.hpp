@@ -21,20 +21,13 @@ struct index_list {
 
     [[nodiscard]] constexpr bool empty() const noexcept { return first == none; }
 
-    /// Adds a record behind `previous`, or at the front if that is `none`.
-    template <class Records>
-    constexpr void insert_after(Records& records, std::uint32_t previous,
-                                std::uint32_t id) noexcept {
-        auto& one = records[id];
-        one.previous = previous;
-        one.next = previous == none ? first : records[previous].next;
-        (previous == none ? first : records[previous].next) = id;
-        (one.next == none ? last : records[one.next].previous) = id;
-    }
-
     template <class Records>
     constexpr void push_back(Records& records, std::uint32_t id) noexcept {
-        insert_after(records, last, id);
+        auto& one = records[id];
+        one.previous = last;
+        one.next = none;
+        (last == none ? first : records[last].next) = id;
+        last = id;
     }
 
     template <class Records>

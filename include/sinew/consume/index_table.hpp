@@ -20,11 +20,10 @@
 namespace sinew::detail {
 
 /// The hash of a number in a table: small numbers, such as those of partitions, are dense, and so
-/// their bits are mixed (the finish of SplitMix64).
+/// their bits are spread (by the golden ratio).
 [[nodiscard]] constexpr std::uint64_t table_hash(std::uint64_t bits) noexcept {
-    bits = (bits ^ (bits >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-    bits = (bits ^ (bits >> 27U)) * 0x94d049bb133111ebULL;
-    return bits ^ (bits >> 31U);
+    bits *= 0x9e3779b97f4a7c15ULL;
+    return bits ^ (bits >> 32U);
 }
 
 /// The hash of a digest in a table: it is one already.
@@ -38,7 +37,8 @@ public:
     /// What is answered for a key that is not here, and so is no index.
     static constexpr std::uint32_t none = UINT32_MAX;
 
-    explicit constexpr index_table(std::size_t entries = 0) : cells_(cells_for(entries)) {}
+    explicit constexpr index_table(std::size_t entries = 0)
+        : cells_(cells_for(entries)), mask_(cells_.size() - 1) {}
 
     [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
 
@@ -98,13 +98,13 @@ private:
     }
 
     [[nodiscard]] constexpr std::size_t home(const Key& key) const noexcept {
-        return static_cast<std::size_t>(table_hash(key)) & (cells_.size() - 1);
+        return static_cast<std::size_t>(table_hash(key)) & mask_;
     }
     [[nodiscard]] constexpr std::size_t next(std::size_t at) const noexcept {
-        return (at + 1) & (cells_.size() - 1);
+        return (at + 1) & mask_;
     }
     [[nodiscard]] constexpr std::size_t distance(std::size_t from, std::size_t to) const noexcept {
-        return (to - from) & (cells_.size() - 1);
+        return (to - from) & mask_;
     }
 
     /// The cell that holds the key, or the free one in which it would be.
@@ -119,6 +119,7 @@ private:
     constexpr void grow() {
         std::vector<cell> old(2 * cells_.size());
         std::swap(old, cells_);
+        mask_ = cells_.size() - 1;
         for (const cell& one : old) {
             if (one.index != none) {
                 cells_[cell_of(one.key)] = one;
@@ -127,6 +128,7 @@ private:
     }
 
     std::vector<cell> cells_;
+    std::size_t mask_;
     std::size_t size_ = 0;
 };
 

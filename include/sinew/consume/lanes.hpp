@@ -27,6 +27,7 @@
 #include <sinew/consume/index_list.hpp>
 #include <sinew/consume/index_table.hpp>
 #include <sinew/consume/slot.hpp>
+#include <sinew/consume/turn_line.hpp>
 #include <sinew/core/time.hpp>
 
 #include <cassert>
@@ -49,13 +50,15 @@ public:
 
     /// Slot ids are below `slots_max`.
     explicit constexpr lanes(std::size_t slots_max)
-        : slots_(slots_max),
+        : slots_max_(slots_max),
+          slots_(slots_max),
           due_(slots_max),
           lanes_(slots_max),
           numbers_(slots_max),
-          waiting_(slots_max) {
+          waiting_(slots_max),
+          ready_(slots_max) {
         for (std::size_t i = slots_max; i > 0; --i) {
-            lanes_[i - 1].next = free_;
+            lanes_[i - 1].place = free_;
             free_ = static_cast<std::uint32_t>(i - 1);
         }
     }
@@ -69,35 +72,29 @@ public:
         lane_record& at = lanes_[id];
         slots_[slot].lane = id;
         slots_[slot].what = state::queued;
-        slots_[slot].waits = false;
         at.events.push_back(slots_, slot);
         ++size_;
         if (at.cursor == no_slot) {
             at.cursor = slot;
-        }
-        if (at.stage == phase::resting) {
-            place(id);
+            if (at.stage == phase::resting) {
+                line_up(id);
+            }
         }
     }
 
     /// The next event that may run. It is running from now on, and its lane is busy.
     [[nodiscard]] constexpr std::optional<slot_id> take(steady_time now) noexcept {
-        while (!waiting_.empty() && waiting_.top().at <= now) {
-            const std::uint32_t due = waiting_.top().member;
-            waiting_.erase(due);
-            slots_[lanes_[due].cursor].waits = false;
-            line_up(due);
+        if (!waiting_.empty()) {
+            end_waits(now);
         }
         if (ready_.empty()) {
             return std::nullopt;
         }
-        lane_record& at = lanes_[ready_.first];
-        ready_.erase(lanes_, ready_.first);
-        const slot_id slot = at.cursor;
-        at.stage = phase::busy;
+        const detail::turn_line::turn one = ready_.take();
+        const slot_id slot = one.slot();
+        lane_record& at = lanes_[one.lane()];
         at.running = slot;
         at.cursor = slots_[slot].next;
-        slots_[slot].what = state::running;
         ++running_;
         return slot;
     }
@@ -120,27 +117,16 @@ public:
         }
         const std::uint32_t id = slots_[slot].lane;
         lane_record& at = lanes_[id];
-        const bool answered = at.running == slot;
-        const bool at_cursor = at.cursor == slot;
-        if (answered) {
-            stop_running(id);
-        }
-        if (at_cursor) {
-            at.cursor = slots_[slot].next;
-        }
-        at.events.erase(slots_, slot);
-        slots_[slot].lane = none;
-        --size_;
-        const bool is_ready = at.cursor != no_slot && !slots_[at.cursor].waits;
-        if (answered && is_ready) {
-            line_up(id);
+        if (at.running == slot && at.events.first == slot && !at.rewound && may_run(at)) {
+            at.events.first = at.cursor;  // whose `previous` counts no more
+            at.running = no_slot;
+            slots_[slot].lane = none;
+            --size_;
+            --running_;
+            at.place = ready_.join(id, at.cursor);
             return;
         }
-        const bool keeps_its_turn = at.stage == phase::ready && is_ready;
-        if (answered || at.events.empty() ||
-            (at_cursor && at.stage != phase::busy && !keeps_its_turn)) {
-            place(id);
-        }
+        finish_one_of(id, slot);
     }
 
     /// The running event runs again at `due` or later, and nothing of its lane before it.
@@ -148,7 +134,7 @@ public:
         if (is(slot, state::running)) {
             const std::uint32_t id = slots_[slot].lane;
             slots_[slot].what = state::queued;
-            slots_[slot].waits = due != no_wait;
+            set_waits(slot, due != no_wait);
             due_[slot] = due;
             if (!lanes_[id].rewound) {
                 lanes_[id].cursor = slot;
@@ -175,18 +161,20 @@ public:
             slots_[one].what = state::queued;
         }
         at.cursor = slot;
-        if (at.stage == phase::busy) {
+        if (at.running != no_slot) {
             at.rewound = true;
-        } else if (at.stage != phase::ready) {
+        } else if (at.stage == phase::ready) {
+            ready_.change(at.place, slot);
+        } else {
             place(id);
         }
     }
 
     [[nodiscard]] constexpr bool contains(slot_id slot) const noexcept {
-        return slot < slots_.size() && slots_[slot].lane != none;
+        return slot < slots_max_ && slots_[slot].lane != none;
     }
     [[nodiscard]] constexpr std::optional<state> state_of(slot_id slot) const noexcept {
-        return contains(slot) ? std::optional(slots_[slot].what) : std::nullopt;
+        return contains(slot) ? std::optional(state_in(slots_[slot].lane, slot)) : std::nullopt;
     }
 
     /// When the first waiting lane is due.
@@ -212,7 +200,7 @@ public:
                 continue;
             }
             for (slot_id slot = lane.events.first; slot != no_slot; slot = slots_[slot].next) {
-                f(slot, slots_[slot].what);
+                f(slot, state_in(slots_[slot].lane, slot));
             }
         }
     }
@@ -225,8 +213,9 @@ public:
             }
         }
         return seen.events == size_ && seen.running == running_ && seen.lanes == open_ &&
-               seen.waiting == waiting_.size() && seen.ready == ready_.count(lanes_, seen.ready) &&
-               waiting_.check_invariants() && numbers_.check_invariants();
+               seen.waiting == waiting_.size() && seen.ready == ready_.size() &&
+               seen.waits == waits_ && ready_.check_invariants() && waiting_.check_invariants() &&
+               numbers_.check_invariants();
     }
 
 private:
@@ -236,38 +225,43 @@ private:
     enum class phase : std::uint8_t { closed, ready, busy, waiting, resting };
 
     struct slot_record {
-        slot_id previous = no_slot;
+        slot_id previous = no_slot;  ///< of the first one of a lane it means nothing
         slot_id next = no_slot;
         std::uint32_t lane = none;
-        state what = state::queued;
-        bool waits = false;  ///< for its retry
+        state what = state::queued;  ///< but while it runs: that its lane knows
+        bool waits = false;          ///< for its retry
     };
 
+    /// Half a line of the cache. (What is written together does not stand side by side: compilers
+    /// would make one vector of it, for which whoever reads a part of it has to wait.)
     struct lane_record {
         std::uint64_t number = 0;
         detail::index_list events;
-        slot_id cursor = no_slot;  ///< the first one that has to run
+        slot_id cursor = no_slot;    ///< the first one that has to run
+        std::uint32_t place = none;  ///< in the line of ready lanes; the next closed one
         slot_id running = no_slot;
-        std::uint32_t previous = none;  ///< in the line of ready lanes
-        std::uint32_t next = none;      ///< there, or among the closed ones
-        phase stage = phase::closed;
+        phase stage = phase::closed;  ///< means nothing while an event runs
         bool numbered = false;
         bool rewound = false;  ///< since the running event was taken
     };
 
     struct totals {
-        std::size_t events = 0, running = 0, lanes = 0, ready = 0, waiting = 0;
+        std::size_t events = 0, running = 0, lanes = 0, ready = 0, waiting = 0, waits = 0;
     };
 
     [[nodiscard]] constexpr bool is(slot_id slot, state what) const noexcept {
-        return contains(slot) && slots_[slot].what == what;
+        return contains(slot) && state_in(slots_[slot].lane, slot) == what;
+    }
+    [[nodiscard]] constexpr state state_in(std::uint32_t lane, slot_id slot) const noexcept {
+        return lanes_[lane].running == slot ? state::running : slots_[slot].what;
     }
 
     constexpr std::uint32_t find_or_open(std::uint64_t number) noexcept {
         const std::uint32_t found = numbers_.find(number);
-        if (found != none) {
-            return found;
-        }
+        return found != none ? found : open_numbered(number);
+    }
+
+    [[gnu::noinline]] constexpr std::uint32_t open_numbered(std::uint64_t number) noexcept {
         const std::uint32_t id = open(number, true);
         numbers_.insert(number, id);
         return id;
@@ -275,7 +269,7 @@ private:
 
     constexpr std::uint32_t open(std::uint64_t number, bool numbered) noexcept {
         const std::uint32_t id = free_;
-        free_ = lanes_[id].next;
+        free_ = lanes_[id].place;
         lanes_[id] = {};
         lanes_[id].number = number;
         lanes_[id].numbered = numbered;
@@ -289,21 +283,72 @@ private:
             numbers_.erase(lanes_[id].number);
         }
         lanes_[id].stage = phase::closed;
-        lanes_[id].next = free_;
+        lanes_[id].place = free_;
         free_ = id;
         --open_;
     }
 
+    /// Whether there is an event to run in a lane, whose retry is due.
+    [[nodiscard]] constexpr bool may_run(const lane_record& at) const noexcept {
+        return at.cursor != no_slot && (waits_ == 0 || !slots_[at.cursor].waits);
+    }
+
+    constexpr void set_waits(slot_id slot, bool waits) noexcept {
+        if (slots_[slot].waits != waits) {
+            slots_[slot].waits = waits;
+            waits ? ++waits_ : --waits_;
+        }
+    }
+
+    /// `finish`, wherever the event stands.
+    [[gnu::noinline]] constexpr void finish_one_of(std::uint32_t id, slot_id slot) noexcept {
+        lane_record& at = lanes_[id];
+        const bool answered = at.running == slot;
+        const bool at_cursor = at.cursor == slot;
+        if (answered) {
+            stop_running(id);
+        }
+        if (at_cursor) {
+            at.cursor = slots_[slot].next;
+        }
+        set_waits(slot, false);
+        if (at.events.first == slot) {
+            slots_[slot].previous = none;
+        }
+        at.events.erase(slots_, slot);
+        slots_[slot].lane = none;
+        --size_;
+        const bool is_busy = at.running != no_slot;
+        const bool keeps_its_turn = !is_busy && at.stage == phase::ready && may_run(at);
+        if (keeps_its_turn && at_cursor) {
+            ready_.change(at.place, at.cursor);
+        }
+        if (answered || at.events.empty() || (at_cursor && !is_busy && !keeps_its_turn)) {
+            place(id);
+        }
+    }
+
     // The phases.
 
+    [[gnu::noinline]] constexpr void end_waits(steady_time now) noexcept {
+        while (!waiting_.empty() && waiting_.top().at <= now) {
+            const std::uint32_t due = waiting_.top().member;
+            waiting_.erase(due);
+            set_waits(lanes_[due].cursor, false);
+            line_up(due);
+        }
+    }
+
     constexpr void line_up(std::uint32_t id) noexcept {
-        lanes_[id].stage = phase::ready;
-        ready_.push_back(lanes_, id);
+        lane_record& at = lanes_[id];
+        at.stage = phase::ready;
+        at.place = ready_.join(id, at.cursor);
     }
 
     constexpr void stop_running(std::uint32_t id) noexcept {
         lanes_[id].running = no_slot;
         lanes_[id].rewound = false;
+        lanes_[id].stage = phase::resting;
         --running_;
     }
 
@@ -311,7 +356,9 @@ private:
     constexpr void place(std::uint32_t id) noexcept {
         lane_record& at = lanes_[id];
         if (at.stage == phase::ready) {
-            ready_.erase(lanes_, id);
+            ready_.leave(at.place, [this](std::uint32_t lane, std::uint32_t place) {
+                lanes_[lane].place = place;
+            });
         } else if (at.stage == phase::waiting) {
             waiting_.erase(id);
         }
@@ -319,7 +366,7 @@ private:
             close(id);
         } else if (at.cursor == no_slot) {
             at.stage = phase::resting;
-        } else if (slots_[at.cursor].waits) {
+        } else if (!may_run(at)) {
             at.stage = phase::waiting;
             waiting_.set(id, due_[at.cursor]);
         } else {
@@ -332,41 +379,48 @@ private:
         const std::size_t running_before = seen.running;
         bool past_cursor = false;
         std::size_t events = 0;
+        slot_id before = no_slot;
         for (slot_id slot = lane.events.first; slot != no_slot; slot = slots_[slot].next) {
             const slot_record& one = slots_[slot];
             past_cursor = past_cursor || slot == lane.cursor;
-            const bool to_run =
-                one.what == state::running ? lane.rewound : one.what == state::queued;
+            const bool runs = lane.running == slot;
+            const bool to_run = runs ? lane.rewound : one.what == state::queued;
             if (one.lane != id || past_cursor != to_run || ++events > size_ ||
-                (one.what == state::running) != (lane.running == slot)) {
+                one.what == state::running || (before != no_slot && one.previous != before)) {
                 return false;
             }
-            seen.running += one.what == state::running ? 1U : 0U;
+            before = slot;
+            seen.waits += one.waits ? 1U : 0U;
+            seen.running += runs ? 1U : 0U;
         }
         seen.events += events;
         ++seen.lanes;
-        seen.ready += lane.stage == phase::ready ? 1U : 0U;
-        seen.waiting += lane.stage == phase::waiting ? 1U : 0U;
+        const phase stage = lane.running != no_slot ? phase::busy : lane.stage;
+        seen.ready += stage == phase::ready ? 1U : 0U;
+        seen.waiting += stage == phase::waiting ? 1U : 0U;
         const bool has_cursor = lane.cursor != no_slot;
         const bool waits = has_cursor && slots_[lane.cursor].waits;
         const phase expected = seen.running != running_before ? phase::busy
                                : !has_cursor                  ? phase::resting
                                : waits                        ? phase::waiting
                                                               : phase::ready;
-        return events != 0 && lane.events.count(slots_, events) == events &&
-               lane.stage == expected && has_cursor == past_cursor &&
-               waiting_.contains(id) == (expected == phase::waiting) &&
+        const bool in_line = expected != phase::ready || (ready_[lane.place].lane() == id &&
+                                                          ready_[lane.place].slot() == lane.cursor);
+        return events != 0 && lane.events.last == before && in_line && stage == expected &&
+               has_cursor == past_cursor && waiting_.contains(id) == (expected == phase::waiting) &&
                (!lane.numbered || numbers_.find(lane.number) == id);
     }
 
+    std::size_t slots_max_;
     std::vector<slot_record> slots_;
     std::vector<steady_time> due_;  ///< by slot: when it runs again, if it waits
     std::vector<lane_record> lanes_;
     detail::index_table<std::uint64_t> numbers_;
     detail::deadline_heap waiting_;
+    detail::turn_line ready_;
     std::uint32_t free_ = none;
-    detail::index_list ready_;
     std::size_t size_ = 0;
+    std::size_t waits_ = 0;  ///< events that wait for their retry, whatever stands before them
     std::size_t running_ = 0;
     std::size_t open_ = 0;
 };

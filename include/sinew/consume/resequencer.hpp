@@ -30,6 +30,7 @@
 #include <sinew/consume/held_events.hpp>
 #include <sinew/consume/resequencer_options.hpp>
 #include <sinew/consume/sequence_keys.hpp>
+#include <sinew/consume/sequence_records.hpp>
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/hash.hpp>
 #include <sinew/core/key_progress.hpp>
@@ -38,8 +39,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <utility>
-#include <vector>
 
 namespace sinew {
 
@@ -100,7 +99,7 @@ public:
     /// here already.
     [[nodiscard]] verdict offer(const digest& key, std::uint64_t sequence, slot_id slot,
                                 steady_time now) {
-        see(now);
+        now = see(now);
         entry* at = keys_.find(key);
         if (at == nullptr) {
             if (!has_room()) {
@@ -111,21 +110,20 @@ public:
             }
             at = &open(key, key_progress(options_.first));
         }
-        if (sequence == at->next && !at->has_details() && sequence != UINT64_MAX) {
+        if (sequence == at->next && sequence != UINT64_MAX) {
             ++at->next;
-            if (at->state++ == 0) {
-                keys_.set_idle(at->id, false);
-            }
+            ++at->state;
+            keys_.set_busy(*at);
             return verdict::deliver;
         }
-        keys_.use(at->id);
+        use(*at);
         return offer_out_of_order(*at, sequence, slot, now);
     }
 
     /// What the store says of a key. It can raise what is expected, and so set held events free; of
     /// a key that is known here it never lowers it.
     void learn(const digest& key, const key_progress& in_store, steady_time now) {
-        see(now);
+        now = see(now);
         entry* found = keys_.find(key);
         if (found == nullptr) {
             if (has_room()) {
@@ -133,18 +131,18 @@ public:
             }
             return;
         }
-        keys_.use(found->id);
+        use(*found);
         if (!found->has_details() && in_store.next() <= found->next) {
             return;
         }
-        const std::uint32_t number = details_of(*found);
+        const std::uint32_t number = records_.of(*found);
         record& at = records_[number];
         if (in_store.next() > at.progress.next()) {
             at.progress = in_store;
-            follow(number, now, free_passed(at));
+            follow(*found, now, free_passed(at));
         }
         if (records_[number].waits) {
-            times_.looked(records_[number], number, now);
+            times_.looked(records_, number, now);
         }
     }
 
@@ -158,7 +156,7 @@ public:
         record& at = records_[one.owner];
         const release answer{slot, at.key, one.sequence, one.gap_from, one.stand};
         --at.freed;
-        sort_in(one.owner);
+        sort_in(key_of(one.owner));
         return answer;
     }
 
@@ -166,15 +164,15 @@ public:
     /// forgotten with the answer: if it fails, the key comes again after `look_again`. A gap that is
     /// to be given up is answered until it is.
     [[nodiscard]] std::optional<due_key> next_due(steady_time now) {
-        see(now);
-        if (times_.empty() || times_.first().at > now) {
+        now = see(now);
+        if (times_.empty() || times_.first(records_).at > now) {
             return std::nullopt;
         }
-        const std::uint32_t number = times_.first().member;
+        const std::uint32_t number = times_.first(records_).member;
         record& at = records_[number];
         const bool look = times_.must_look(at);
         if (look) {
-            times_.plan_look(at, number, now);
+            times_.plan_look(records_, number, now);
         }
         return due_key{at.key, events_.lowest(at), look ? due_kind::look_again : due_kind::give_up,
                        at.by_count};
@@ -184,13 +182,12 @@ public:
     /// gap comes free. A further gap gets its own time. Answers the gap; nothing, if the key has
     /// none whose time is up and for which the store was looked into.
     std::optional<sequence_gap> give_up(const digest& key, steady_time now) {
-        see(now);
-        const entry* found = keys_.find(key);
+        now = see(now);
+        entry* found = keys_.find(key);
         if (found == nullptr || !found->has_details()) {
             return std::nullopt;
         }
-        const std::uint32_t number = found->details();
-        record& at = records_[number];
+        record& at = records_[found->details()];
         if (at.count == 0 || at.deadline > now || times_.must_look(at)) {
             return std::nullopt;
         }
@@ -199,7 +196,7 @@ public:
         const sequence_gap gap{at.progress.next(), sequence - 1};
         at.progress.advance_past(sequence);
         free_expected(at, slot, gap.first);
-        follow(number, now, true);
+        follow(*found, now, true);
         return gap;
     }
 
@@ -210,10 +207,10 @@ public:
             return;
         }
         if (at->has_details()) {
-            less_outstanding(records_[at->details()]);
-            sort_in(at->details());
+            records_[at->details()].less_outstanding();
+            sort_in(*at);
         } else if (at->state != 0 && --at->state == 0) {
-            keys_.set_idle(at->id, true);
+            keys_.set_idle(*at);
         }
     }
 
@@ -223,10 +220,9 @@ public:
     void retreat(const digest& key, std::uint64_t sequence) {
         entry* found = keys_.find(key);
         if (found != nullptr) {
-            const std::uint32_t number = details_of(*found);
-            less_outstanding(records_[number]);
-            lower(number, sequence);
-            sort_in(number);
+            records_[records_.of(*found)].less_outstanding();
+            lower(*found, sequence);
+            sort_in(*found);
         }
     }
 
@@ -238,17 +234,18 @@ public:
         }
         const std::uint32_t number = events_[slot].owner;
         record& at = records_[number];
+        entry& found = key_of(number);
         if (events_[slot].where == detail::hold_state::held) {
             events_.drop(at, slot);
         } else {
             const detail::held_event one = events_.fetch(slot);
             --at.freed;
             if (one.stand == standing::expected) {
-                less_outstanding(at);
-                lower(number, one.sequence);
+                at.less_outstanding();
+                lower(found, one.sequence);
             }
         }
-        sort_in(number);
+        sort_in(found);
         return true;
     }
 
@@ -263,12 +260,12 @@ public:
     /// The event is held, whatever the limits say, or comes free at once if nothing is missing.
     void put_back(const digest& key, std::uint64_t sequence, slot_id slot,
                   const key_progress& in_store, steady_time now) {
-        see(now);
-        entry* found = keys_.find(key);
-        const std::uint32_t number =
-            details_of(found != nullptr ? *found : open(key, key_progress(options_.first)));
+        now = see(now);
+        entry* known = keys_.find(key);
+        entry& found = known != nullptr ? *known : open(key, key_progress(options_.first));
+        const std::uint32_t number = records_.of(found);
         record& at = records_[number];
-        less_outstanding(at);
+        at.less_outstanding();
         const std::uint64_t before = at.progress.next();
         if (in_store.is_known()) {
             at.progress = in_store;
@@ -280,7 +277,7 @@ public:
             ++at.freed;
         }
         const bool anew = at.progress.next() < before || at.count == 1;
-        follow(number, now, free_passed(at) || anew);
+        follow(found, now, free_passed(at) || anew);
         if (records_[number].waits) {
             apply_limits(number, now);
         }
@@ -288,7 +285,7 @@ public:
 
     /// When `next_due` will have an answer.
     [[nodiscard]] std::optional<steady_time> next_deadline() const noexcept {
-        return times_.empty() ? std::nullopt : std::optional(times_.first().at);
+        return times_.empty() ? std::nullopt : std::optional(times_.first(records_).at);
     }
 
     /// Where a key stands; nothing if that is not known here.
@@ -309,18 +306,18 @@ public:
         std::size_t held_here = 0;
         std::size_t freed_here = 0;
         std::size_t waiting_here = 0;
-        const bool good = keys_.all_of([&](const entry& one, bool idle) {
+        const bool good = keys_.all_of([&](const entry& one) {
             if (!one.has_details()) {
-                return idle == (one.state == 0);
+                return one.is_idle() == (one.state == 0);
             }
             const record& at = records_[one.details()];
             held_here += at.count;
             freed_here += at.freed;
             waiting_here += at.waits ? 1U : 0U;
-            return at.id == one.id && at.key == one.key && at.owner == one.details() &&
-                   idle == is_unused(at) && !is_plain(at) && at.waits == (at.count != 0) &&
-                   times_.check_record(at, at.owner) && at.progress.is_known() &&
-                   events_.check_key(at, at.progress.next());
+            return at.key == one.key && at.owner == one.details() &&
+                   one.is_idle() == at.is_unused() && !at.is_plain() &&
+                   at.waits == (at.count != 0) && times_.check_record(at, at.owner) &&
+                   at.progress.is_known() && events_.check_key(at, at.progress.next());
         });
         return good && keys_.check_invariants() &&
                events_.check_invariants(held_here, freed_here) &&
@@ -328,19 +325,14 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t none = detail::sequence_keys::none;
     using entry = detail::sequence_keys::entry;
-
-    /// The details of a key; in `held_of_key` are those of its held events.
-    struct record : detail::held_of_key, detail::gap_wait {
-        key_progress progress;
-        std::uint32_t id = none;  ///< of the key; `none` while this record is of no key
-        std::uint32_t freed = 0;  ///< not fetched yet
-        std::uint32_t outstanding = 0;
-    };
+    using record = detail::sequence_record;
 
     /// Only the latest time counts: it must not go back, and `retreat` is not told any.
-    void see(steady_time now) noexcept { latest_ = now > latest_ ? now : latest_; }
+    steady_time see(steady_time now) noexcept {
+        latest_ = now > latest_ ? now : latest_;
+        return latest_;
+    }
 
     [[nodiscard]] verdict offer_out_of_order(entry& found, std::uint64_t sequence, slot_id slot,
                                              steady_time now) {
@@ -356,7 +348,7 @@ private:
             case standing::expected:
                 at.progress.advance_past(sequence);
                 ++at.outstanding;
-                follow(found.details(), now, false);
+                follow(found, now, false);
                 return verdict::deliver;
             case standing::applied: return verdict::duplicate;
             case standing::late: return verdict::late;
@@ -381,13 +373,13 @@ private:
                 of_key != 0 && events_.find(records_[found.details()], sequence) != no_slot;
             return is_held ? verdict::duplicate : verdict::full;
         }
-        const std::uint32_t number = details_of(found);
+        const std::uint32_t number = records_.of(found);
         record& at = records_[number];
         if (!events_.hold(at, sequence, slot)) {
             return verdict::duplicate;
         }
         if (at.count == 1) {
-            await(number, now);
+            await(found, now);
         } else {
             apply_limits(number, now);
         }
@@ -404,100 +396,56 @@ private:
     entry& open(const digest& key, const key_progress& progress) {
         if (entry* oldest = keys_.is_full() ? keys_.oldest_idle() : nullptr) {
             if (oldest->has_details()) {
-                give_back(oldest->details());
+                records_.give_back(oldest->details());
             }
-            keys_.close(oldest->id);
+            keys_.close(*oldest);
         }
         entry& at = keys_.open(key, progress.next());
         if (!progress.gaps().empty() || progress.has_merged_gaps()) {
-            records_[details_of(at)].progress = progress;
+            records_[records_.of(at)].progress = progress;
         }
         return at;
     }
 
-    /// The details of a key, made if it has none.
-    std::uint32_t details_of(entry& found) {
-        if (found.has_details()) {
-            return found.details();
+    /// An idle key was used, and is the last to give way.
+    void use(entry& at) {
+        if (at.is_idle()) {
+            keys_.set_idle(at);
         }
-        std::uint32_t number = unused_;
-        if (number == none) {
-            number = static_cast<std::uint32_t>(records_.size());
-            records_.emplace_back();
-        } else {
-            unused_ = records_[number].next;
-            records_[number].next = none;
-        }
-        record& at = records_[number];
-        at.key = found.key;
-        at.owner = number;
-        at.id = found.id;
-        at.progress = key_progress(found.next);
-        at.outstanding = found.state;
-        found.set_details(number);
-        return number;
     }
 
-    void give_back(std::uint32_t number) noexcept {
-        records_[number] = {};
-        records_[number].next = unused_;
-        unused_ = number;
+    /// The key to which a record belongs.
+    [[nodiscard]] entry& key_of(std::uint32_t number) noexcept {
+        return *keys_.find(records_[number].key);
     }
 
-    [[nodiscard]] static bool is_unused(const record& at) noexcept {
-        return at.count == 0 && at.freed == 0 && at.outstanding == 0;
-    }
-
-    /// Whether the hash table has room for all that is to be known of the key.
-    [[nodiscard]] static bool is_plain(const record& at) noexcept {
-        return at.count == 0 && at.freed == 0 && at.progress.gaps().empty() &&
-               !at.progress.has_merged_gaps();
-    }
-
-    /// Puts a key among the idle or the waiting ones, or takes it away from there, by what it has.
-    /// Details that are not needed any more are given back.
-    void sort_in(std::uint32_t number) {
+    /// Puts a key with details among the idle or the waiting ones, or takes it away from there, by
+    /// what it has. Details that are not needed any more are given back.
+    void sort_in(entry& found) {
+        const std::uint32_t number = found.details();
         record& at = records_[number];
         if (at.count == 0) {
             times_.stop(records_, number);
         }
-        keys_.set_idle(at.id, is_unused(at));
-        if (is_plain(at)) {
-            entry& found = keys_[at.id];
-            found.next = at.progress.next();
-            found.state = at.outstanding;
-            give_back(number);
+        if (!at.is_unused()) {
+            keys_.set_busy(found);
+        } else if (!found.is_idle()) {
+            keys_.set_idle(found);
         }
-    }
-
-    static void less_outstanding(record& at) noexcept {
-        if (at.outstanding != 0) {
-            --at.outstanding;
+        if (at.is_plain()) {
+            found.clear_details(at.progress.next(), at.outstanding);
+            records_.give_back(number);
         }
     }
 
     /// The key expects `sequence` again, if it had gone past it.
-    void lower(std::uint32_t number, std::uint64_t sequence) {
-        record& at = records_[number];
-        if (sequence == 0 || at.progress.next() <= sequence) {
-            return;
-        }
-        const bool merged = at.progress.has_merged_gaps();
-        std::uint64_t next = sequence;
-        std::vector<sequence_gap> kept;
-        for (const sequence_gap& gap : at.progress.gaps()) {
-            if (gap.first >= sequence) {
-                break;
+    void lower(entry& found, std::uint64_t sequence) {
+        record& at = records_[found.details()];
+        if (sequence != 0 && at.progress.next() > sequence) {
+            at.progress = detail::lowered(at.progress, sequence);
+            if (at.count != 0) {
+                await(found, latest_);
             }
-            if (gap.last == sequence - 1 && !merged) {
-                next = gap.first;
-            } else {
-                kept.push_back({gap.first, gap.last < sequence ? gap.last : sequence - 1});
-            }
-        }
-        at.progress = key_progress(next, std::move(kept), merged);
-        if (at.count != 0) {
-            await(number, latest_);
         }
     }
 
@@ -518,8 +466,8 @@ private:
 
     /// Sets free the held events whose turn it is. If any came free, or `changed` says so, what is
     /// still held waits for a new gap.
-    void follow(std::uint32_t number, steady_time now, bool changed) {
-        record& at = records_[number];
+    void follow(entry& found, steady_time now, bool changed) {
+        record& at = records_[found.details()];
         while (at.count != 0) {
             const slot_id slot = events_.find(at, at.progress.next());
             if (slot == no_slot) {
@@ -530,35 +478,35 @@ private:
             changed = true;
         }
         if (at.count != 0 && changed) {
-            await(number, now);
+            await(found, now);
         }
-        sort_in(number);
+        sort_in(found);
     }
 
     // Time.
 
     /// A gap begins to wait.
-    void await(std::uint32_t number, steady_time now) {
-        keys_.set_idle(records_[number].id, false);
+    void await(entry& found, steady_time now) {
+        const std::uint32_t number = found.details();
+        keys_.set_busy(found);
         times_.start(records_, number, now);
         apply_limits(number, now);
     }
 
     void apply_limits(std::uint32_t number, steady_time now) {
         if (records_[number].count >= options_.held_per_key_max) {
-            times_.make_due(records_[number], number, now);
+            times_.make_due(records_, number, now);
         }
         if (held() >= options_.held_max) {
-            times_.make_due(records_[times_.longest()], times_.longest(), now);
+            times_.make_due(records_, times_.longest(), now);
         }
     }
 
     detail::sequence_keys keys_;
-    std::vector<record> records_;  ///< the details of the keys that have some
+    detail::sequence_records records_;
     detail::held_events events_;
     detail::gap_times times_;
     resequencer_options options_;
-    std::uint32_t unused_ = none;  ///< the first record of no key; `next` leads to the others
     steady_time latest_ = steady_time::min();
     bool has_store_;
 };
