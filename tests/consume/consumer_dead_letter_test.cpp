@@ -685,7 +685,7 @@ TEST_CASE("what a codec cannot read is a permanent failure, unless it names the 
     b.put_all({with("1", "17"), with("2", "not a number"), with("3", "wait"), with("4", "int")});
     int waits = 2;
     std::vector<int> values;
-    auto c = b.from() | dead_letter(b.letters) | retry() | once(b.db) |
+    auto c = b.from() | dead_letter(b.letters) | retry() | once(b.db, {.part_max = 1}) |
              handle<int>(number_codec{&waits}, [&](int value, memory::transaction& tx) {
                  values.push_back(value);
                  tx.add("sum", value);

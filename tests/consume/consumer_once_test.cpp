@@ -226,6 +226,95 @@ TEST_CASE("a failing event of a batch is undone alone, and one commit serves its
     CHECK_FALSE(b.db.get("times", "5"));
 }
 
+namespace {
+
+/// The runs of each event, where the sixth of ten can never be processed.
+template <class Store>
+std::map<std::string, int> runs_beside_a_failure(once_bench& b, Store& db, once_options o) {
+    std::map<std::string, int> runs;
+    for (int i = 0; i < 10; ++i) {
+        b.put(order(std::to_string(i), i % 2 == 0 ? "even" : "odd"));
+    }
+    auto c = b.from() | observed_by(b.told) | dead_letter(b.letters) | retry() | once(db, o) |
+             handle([&](const event_view& e, memory::transaction& tx) {
+                 apply(e, tx);
+                 if (++runs[std::string(e.id)]; e.id == "5") {
+                     throw permanent_error("bad_data", "five");
+                 }
+             });
+    c.step(b.now);
+    CHECK(c.counts().commits == 1);
+    CHECK(c.counts().applied == 9);
+    CHECK(c.counts().dead_lettered == 1);
+    CHECK(c.counts().retries == 0);
+    CHECK(b.told.count["applied"] == 9);
+    CHECK(b.told.count["retry"] == 0);
+    CHECK(of_key(b.db, "odd") == "1 3 7 9");
+    CHECK(of_key(b.db, "even") == "0 2 4 6 8");
+    REQUIRE(b.all_letters().size() == 1);
+    CHECK(b.all_letters().front().letter.attempts == 1);
+    return runs;
+}
+
+}  // namespace
+
+TEST_CASE("who shares a savepoint with an event that fails runs again once, and nobody is told") {
+    for (const auto by : {duplicates::by_id, duplicates::by_offset}) {
+        once_bench b;
+        const auto runs = runs_beside_a_failure(b, b.db, {.part_max = 4, .duplicates = by});
+        for (const auto& [id, times] : runs) {
+            CHECK(times == (id == "4" ? 2 : 1));
+        }
+    }
+}
+
+TEST_CASE("with a savepoint for each event nobody runs again because another one failed") {
+    once_bench b;
+    for (const auto& [id, times] : runs_beside_a_failure(b, b.db, {.part_max = 1})) {
+        CHECK(times == 1);
+    }
+    CHECK_THROWS_AS(once(b.db, {.part_max = 0}), usage_error);
+}
+
+TEST_CASE("a handler that acts outside of the transaction does not run again for others") {
+    once_bench b;
+    b.put_all({order("1", "a"), order("2", "b"), order("3", "c")});
+    texts runs;
+    auto c =
+        b.from() | dead_letter(b.letters) | retry() | once(b.db) | handle([&](const event_view& e) {
+            runs.emplace_back(e.id);
+            if (e.id == "3" && runs.size() == 3) {
+                throw transient_error("not_yet", "");
+            }
+        });
+    REQUIRE(b.drain(c));
+    CHECK(runs == texts{"1", "2", "3", "3"});
+}
+
+TEST_CASE("the commit of what went straight into a transaction fails, and all of it runs again") {
+    for (const turn how : {turn::aborted, turn::lost_unanswered, turn::committed_unanswered}) {
+        once_bench b;
+        turned_store store(b.db);
+        store.turns = {how};
+        b.put_all({order("1", "a", 1), order("2", "b", 1), order("3", "a", 2), order("4", "b", 2)});
+        texts runs;
+        auto c = b.from() | in_sequence() | dead_letter(b.letters) | retry() | once(store) |
+                 handle([&](const event_view& e, turned_store::transaction_type& tx) {
+                     runs.emplace_back(e.id);
+                     apply(e, tx);
+                 });
+        c.step(b.now);
+        CHECK(store.turns.empty());
+        b.put(order("5", "a", 3));
+        REQUIRE(b.drain(c));
+        CHECK(c.counts().applied == 5);
+        CHECK(of_key(b.db, "a") == "1 3 5");
+        CHECK(of_key(b.db, "b") == "2 4");
+        CHECK(all_once(b.db, 5));
+        CHECK(runs.size() == (how == turn::committed_unanswered ? 5 : 9));
+    }
+}
+
 TEST_CASE("a transaction takes batch_max events at most") {
     once_bench b;
     for (int i = 0; i < 50; ++i) {

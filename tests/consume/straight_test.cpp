@@ -155,11 +155,110 @@ void compare_ways() {
     RC_ASSERT(straight.counts.late == lanes.counts.late);
 }
 
+/// Acts as the scripts say, in a transaction, which has to undo what a failing attempt wrote.
+struct writer {
+    const std::vector<script>& scripts;
+    std::map<std::string, int> failed{};
+
+    outcome operator()(const event_view& e, memory::transaction& tx) {
+        const std::string id(e.id);
+        const auto& mine = *std::find_if(scripts.begin(), scripts.end(),
+                                         [&](const script& s) { return s.what.id == id; });
+        if (mine.how == script::kind::skips) {
+            return outcome::skip("nothing_to_do");
+        }
+        const auto before = tx.get("by_key", e.partitionkey).value_or("");
+        tx.put("by_key", e.partitionkey, before + " " + id);
+        tx.add("times", id, 1);
+        if (failed[id] < mine.failures) {
+            ++failed[id];
+            switch (mine.how) {
+                case script::kind::throws: throw transient_error("thrown", "by the handler");
+                case script::kind::is_down: throw unavailable_error("down", "for a while");
+                case script::kind::rejects: return outcome::reject("hopeless");
+                default: return outcome::retry("not_yet");
+            }
+        }
+        return outcome::done();
+    }
+};
+
+template <bool InSequence, class From>
+trail write_through(bench& b, From from, const std::vector<script>& scripts, once_options how) {
+    trail left;
+    for (const auto& one : scripts) {
+        b.put(one.what);
+    }
+    const auto read = [&](auto&& until_once) {
+        auto c = std::move(until_once) | handle(writer{scripts});
+        RC_ASSERT(b.drain(c));
+        left.counts = c.counts();
+    };
+    if constexpr (InSequence) {
+        read(std::move(from) | in_sequence() | dead_letter(b.letters) | retry() | once(b.db, how));
+    } else {
+        read(std::move(from) | dead_letter(b.letters) | retry() | once(b.db, how));
+    }
+    for (const auto& [key, ids] : b.db.items("by_key")) {
+        if (!key.empty()) {  // without a key there is no order
+            left.by_key[key].push_back(ids);
+        }
+    }
+    for (const auto& [id, times] : b.db.items("times")) {
+        left.by_key["times"].push_back(id + " " + times);
+    }
+    for (const auto& one : b.all_letters()) {
+        left.letters.push_back(one.letter.original.id + " " + one.letter.reason + " " +
+                               std::to_string(one.letter.attempts));
+    }
+    std::sort(left.letters.begin(), left.letters.end());
+    left.committed = b.committed();
+    return left;
+}
+
+template <bool InSequence>
+void compare_transactions() {
+    const auto scripts = some_scripts();
+    const subscription_options o{
+        .in_flight_max = 64,
+        .step_events_max = *rc::gen::inRange<std::size_t>(1, 9),
+    };
+    once_options shared{.batch_max = *rc::gen::inRange<std::size_t>(1, 12),
+                        .part_max = *rc::gen::inRange<std::size_t>(1, 12),
+                        .duplicates = *rc::gen::element(duplicates::automatic, duplicates::by_id,
+                                                        duplicates::by_offset)};
+    once_options apart = shared;
+    apart.part_max = 1;
+    bench one;
+    bench other;
+    const trail straight = write_through<InSequence>(one, one.from(o), scripts, shared);
+    const trail lanes = write_through<InSequence>(
+        other, subscribe(impatient_source{other.log.join("orders", "shop")}, bench::options(o)),
+        scripts, apart);
+    RC_ASSERT(straight.by_key == lanes.by_key);
+    RC_ASSERT(straight.letters == lanes.letters);
+    RC_ASSERT(straight.committed == lanes.committed);
+    RC_ASSERT(straight.counts.balances());
+    RC_ASSERT(straight.counts.received == lanes.counts.received);
+    RC_ASSERT(straight.counts.applied == lanes.counts.applied);
+    RC_ASSERT(straight.counts.skipped == lanes.counts.skipped);
+    RC_ASSERT(straight.counts.duplicates == lanes.counts.duplicates);
+    RC_ASSERT(straight.counts.dead_lettered == lanes.counts.dead_lettered);
+    RC_ASSERT(straight.counts.retries == lanes.counts.retries);
+    RC_ASSERT(straight.counts.gaps == lanes.counts.gaps);
+    RC_ASSERT(straight.counts.late == lanes.counts.late);
+}
+
 }  // namespace
 
 TEST_CASE("what goes straight to the handler ends as what goes through the lanes") {
     test::prop("without an order in the key", [] { compare_ways<false>(); });
     test::prop("with one", [] { compare_ways<true>(); });
+}
+
+TEST_CASE("what goes straight into a transaction ends as what goes there through the lanes") {
+    test::prop("without an order in the key", [] { compare_transactions<false>(); });
+    test::prop("with one", [] { compare_transactions<true>(); });
 }
 
 TEST_CASE("an event that goes straight is in flight while its handler runs, and counted") {

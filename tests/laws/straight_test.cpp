@@ -22,3 +22,14 @@ TEST_CASE("laws: the next of its key goes straight, and what comes too early wai
     sinew::laws::prove("straight_in_sequence", sinew::laws::straight_in_sequence);
     sinew::laws::try_at_random(sinew::laws::straight_in_sequence);
 }
+
+TEST_CASE("laws: what fails takes along those that share a savepoint with it, and no other") {
+    sinew::laws::prove("straight_into_a_transaction", sinew::laws::straight_into_a_transaction);
+    sinew::laws::try_at_random(sinew::laws::straight_into_a_transaction);
+}
+
+TEST_CASE("laws: the next of its key goes straight into the transaction") {
+    sinew::laws::prove("straight_into_a_transaction_in_sequence",
+                       sinew::laws::straight_into_a_transaction_in_sequence);
+    sinew::laws::try_at_random(sinew::laws::straight_into_a_transaction_in_sequence);
+}

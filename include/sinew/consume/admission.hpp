@@ -12,23 +12,6 @@
 
 namespace sinew::detail {
 
-/// The lane of an event: those that must not overtake each other share one.
-template <class E>
-[[nodiscard]] std::optional<std::uint64_t> lane_of(E& e, const typename E::delivery_type& d) {
-    if (e.options.ordering == ordering::by_partition) {
-        return d.where.partition;
-    }
-    if (e.options.ordering == ordering::none || !d.keyed) {
-        return std::nullopt;
-    }
-    return d.key.lo;
-}
-
-template <class E>
-void queue_up(E& e, slot_id slot) {
-    e.queue.push(slot, lane_of(e, e.at(slot)));
-}
-
 /// The event goes into its lane as one that can never be processed, so that its key's order holds.
 template <class E>
 void queue_to_resign(E& e, slot_id slot, std::string reason, std::string detail) {
@@ -80,11 +63,15 @@ void queue_overtaken(E& e, slot_id slot, standing how) {
     }
 }
 
-/// Reads a key's progress from the store, for the resequencer. Nothing, if the store is down.
+/// Reads a key's progress from the store, for the resequencer: within the transaction that is open,
+/// if there is one. Nothing, if the store is down.
 template <class E>
 [[nodiscard]] std::optional<key_progress> look_up(E& e, slot_id slot) {
     if constexpr (E::plan_type::has_once) {
         try {
+            if (e.unit.is_open()) {
+                return e.unit.transaction().progress(e.stream, e.view(slot).partitionkey);
+            }
             return e.unit.store().progress(e.stream, e.view(slot).partitionkey, e.call_deadline());
         } catch (const error&) {
             close_store_gate(e);
@@ -111,20 +98,27 @@ void take_released(E& e) {
     }
 }
 
+/// What the resequencer says of an event, with what the store says of its key if need be. `look_up`:
+/// the store does not say.
+template <class E>
+[[nodiscard]] resequencer::verdict ask_order(E& e, slot_id slot) {
+    const auto& d = e.at(slot);
+    const auto answer = e.order.offer(d.key, d.sequence, slot, e.now.steady);
+    if (answer == resequencer::verdict::look_up) {
+        if (const auto progress = look_up(e, slot)) {
+            e.order.learn(d.key, *progress, e.now.steady);
+            return e.order.offer(d.key, d.sequence, slot, e.now.steady);
+        }
+    }
+    return answer;
+}
+
 /// Goes on with an event as the resequencer says. False: it could not be decided now, and is to be
 /// offered again.
 template <class E>
 [[nodiscard]] bool take_verdict(E& e, slot_id slot, resequencer::verdict answer) {
     auto& d = e.at(slot);
     using verdict = resequencer::verdict;
-    if (answer == verdict::look_up) {
-        const auto progress = look_up(e, slot);
-        if (!progress) {
-            return false;
-        }
-        e.order.learn(d.key, *progress, e.now.steady);
-        answer = e.order.offer(d.key, d.sequence, slot, e.now.steady);
-    }
     switch (answer) {
         case verdict::look_up:
         case verdict::full: return false;
@@ -150,8 +144,7 @@ template <class E>
 /// Offers an event to the resequencer. False: it is to be offered again.
 template <class E>
 [[nodiscard]] bool offer(E& e, slot_id slot) {
-    const auto& d = e.at(slot);
-    return take_verdict(e, slot, e.order.offer(d.key, d.sequence, slot, e.now.steady));
+    return take_verdict(e, slot, ask_order(e, slot));
 }
 
 /// Whether an event of the same key and partition that was read under an epoch before is under way

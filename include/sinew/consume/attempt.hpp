@@ -8,8 +8,10 @@
 #include <sinew/core/outcome.hpp>
 #include <sinew/core/timestamp.hpp>
 
+#include <concepts>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace sinew::detail {
@@ -22,6 +24,17 @@ template <class E>
         return classify_current_exception();
     }
 }
+
+/// Whether a handler of that kind returns nothing.
+template <class Plan, class Tx>
+inline constexpr bool says_nothing = [] {
+    using handler = typename Plan::handler_type&;
+    if constexpr (Plan::with_transaction) {
+        return std::is_void_v<std::invoke_result_t<handler, const event_view&, Tx&>>;
+    } else {
+        return std::is_void_v<std::invoke_result_t<handler, const event_view&>>;
+    }
+}();
 
 /// Calls the handler, and what stands around it. Never throws.
 template <class E, class Tx>
@@ -39,18 +52,39 @@ template <class E, class Tx>
     }
 }
 
+/// The same. Nothing: it is simply done, and most handlers need not make an outcome to say so.
+template <class E, class Tx>
+[[nodiscard]] std::optional<outcome> call_lightly(E& e, const event_view& event, Tx& tx) {
+    if constexpr (std::same_as<std::remove_cvref_t<decltype(e.parts.around)>, no_around> &&
+                  says_nothing<typename E::plan_type, Tx>) {
+        try {
+            if constexpr (E::plan_type::with_transaction) {
+                e.handler(event, tx);
+            } else {
+                e.handler(event);
+            }
+            return std::nullopt;
+        } catch (...) {
+            return outcome::failed(classify(e));
+        }
+    } else {
+        outcome answer = call_handler(e, event, tx);
+        return answer.is_done() ? std::nullopt : std::optional(std::move(answer));
+    }
+}
+
 /// The same, measured for the observer, if there is one and somebody has given a clock.
 template <class E, class Tx>
-[[nodiscard]] outcome run_handler(E& e, slot_id slot, Tx& tx) {
+[[nodiscard]] std::optional<outcome> run_handler(E& e, slot_id slot, Tx& tx) {
     if constexpr (E::plan_type::is_watched) {
         if (e.stopwatch != nullptr) {
             const steady_time begin = e.stopwatch();
-            outcome answer = call_handler(e, e.view(slot), tx);
+            std::optional<outcome> answer = call_lightly(e, e.view(slot), tx);
             e.at(slot).took = e.stopwatch() - begin;
             return answer;
         }
     }
-    return call_handler(e, e.view(slot), tx);
+    return call_lightly(e, e.view(slot), tx);
 }
 
 /// Starts a handler that will answer by ticket.
@@ -148,7 +182,6 @@ template <class E>
     if constexpr (E::plan_type::deduplicates) {
         auto& d = e.at(slot);
         const event_view& event = e.view(slot);
-        d.claim = digest_of(e.secret, e.options.group, event.source, event.id);
         duration age = duration::zero();
         if (const auto time = parse_time(event.time); time && *time < e.now.wall) {
             age = wall_between(*time, e.now.wall);
@@ -337,6 +370,21 @@ template <class E>
     return true;
 }
 
+/// The handler runs in the open transaction.
+template <class E>
+void attempt_in_unit(E& e, slot_id slot) {
+    in_unit(e, slot, true, ending::applied, [&](auto& tx) -> std::optional<outcome> {
+        std::optional<outcome> answer = run_handler(e, slot, tx);
+        if (e.at(slot).replay && (!answer || answer->verdict() == verdict::skip)) {
+            outcome closed = close_replay(e, slot, tx);
+            if (!closed.is_done()) {
+                return closed;
+            }
+        }
+        return answer;
+    });
+}
+
 /// One attempt at an event whose turn it is.
 template <class E>
 void attempt(E& e, slot_id slot) {
@@ -363,19 +411,11 @@ void attempt(E& e, slot_id slot) {
             start_by_ticket(e, slot);
         }
     } else if constexpr (plan::has_once) {
-        in_unit(e, slot, true, ending::applied, [&](auto& tx) {
-            outcome answer = run_handler(e, slot, tx);
-            if (e.at(slot).replay && (answer.is_done() || answer.verdict() == verdict::skip)) {
-                outcome closed = close_replay(e, slot, tx);
-                if (!closed.is_done()) {
-                    return closed;
-                }
-            }
-            return answer;
-        });
+        attempt_in_unit(e, slot);
     } else {
         nothing none;
-        take_answer(e, slot, run_handler(e, slot, none));
+        auto answer = run_handler(e, slot, none);
+        take_answer(e, slot, answer ? *std::move(answer) : outcome::done());
     }
 }
 

@@ -39,7 +39,7 @@ struct delivery_state {
     std::size_t bytes = 0;
 
     digest key{};                ///< of the partition key, if `keyed`
-    digest claim{};              ///< of its identity, if `claimed`
+    digest claim{};              ///< of its identity, where a dedup window is asked
     std::uint64_t sequence = 0;  ///< its place in its key's order; 0: it has none
     std::uint64_t gap_from = 0;  ///< its key may go on from here to `sequence`; 0: no gap
 
@@ -57,6 +57,7 @@ struct delivery_state {
     bool out_of_order = false;  ///< its key has gone past it: it leaves the progress alone
     bool suspect = false;       ///< may be what killed the process before
     bool alone = false;         ///< gets a transaction of its own
+    bool apart = false;         ///< gets a part of its own: its part was undone before
     bool needs_token = false;   ///< its next attempt is a retry, and the budget has to allow it
     bool guarded = false;       ///< the attempt log knows that it began
     bool in_doubt = false;      ///< a commit without an answer: it may be applied

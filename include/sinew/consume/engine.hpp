@@ -49,7 +49,8 @@ struct halt_note {
 template <class Plan>
 auto make_unit(auto& duplicate, std::size_t members_max) {
     if constexpr (Plan::has_once) {
-        return unit_of_work<typename Plan::store_type>(*duplicate.store, members_max);
+        return unit_of_work<typename Plan::store_type>(
+            *duplicate.store, Plan::shares_parts ? duplicate.options.part_max : 1, members_max);
     } else {
         return nothing{};
     }

@@ -16,6 +16,10 @@ namespace sinew::detail {
 template <class E>
 [[nodiscard]] bool go_straight(E& e, partition& p, typename E::message_type& m);
 
+/// The same for an event that becomes a member of a transaction. Its offset is known already.
+template <class E>
+[[nodiscard]] bool join_straight(E& e, partition& p, typename E::message_type& m);
+
 /// Whether any can, as things stand.
 template <class E>
 [[nodiscard]] bool may_go_straight(const E& e) noexcept;
@@ -29,6 +33,17 @@ template <class Message>
         return m.size_bytes();
     } else {
         return event_view(m.view()).size_bytes();
+    }
+}
+
+/// Tells the dedup window what it will be asked for. A poll takes in several events before the first
+/// is handled, so that what the window looks at for each of them is near by then.
+template <class E>
+void announce_identity([[maybe_unused]] E& e, [[maybe_unused]] typename E::delivery_type& d,
+                       [[maybe_unused]] const event_view& event) {
+    if constexpr (E::plan_type::deduplicates) {
+        d.claim = digest_of(e.secret, e.options.group, event.source, event.id);
+        e.window.announce(d.claim);
     }
 }
 
@@ -47,6 +62,7 @@ slot_id take_in(E& e, const partition& p, typename E::message_type&& m) {
         d.keyed = true;
         d.key = digest_of(e.secret, event.partitionkey);
     }
+    announce_identity(e, d, event);
     return slot;
 }
 
@@ -109,7 +125,9 @@ struct intake_listener {
             return;
         }
         ++p->beyond;
-        take_on(*p, std::move(m));
+        if (!join_straight(e, *p, m)) {
+            take_on(*p, std::move(m));
+        }
     }
 
     /// Tells the attempt log that the partition is ours. While the log is down, everything in the
@@ -281,6 +299,7 @@ void attend_gaps(E& e) {
                 return;
             }
             if (due->what == resequencer::due_kind::look_again) {
+                settle(e);  // what is committed now is asked for, not what was when it began
                 const auto progress = look_up(e, due->slot);
                 if (!progress) {
                     return;

@@ -84,13 +84,15 @@ struct plan {
     static constexpr bool attempts_in_place = !attempts_in_store && keeps_attempts<place_type>;
     static constexpr bool guards = (attempts_in_store || attempts_in_place) && !forgets;
 
+    /// Whether an event may be undone, and run again, because another one failed: nobody may have
+    /// seen its effects.
+    static constexpr bool shares_parts = has_once && acts_inside<Handler, transaction_type>();
+
     [[nodiscard]] static constexpr sinew::guarantee guarantee() noexcept {
         if (forgets) {
             return sinew::guarantee::at_most_once;
         }
-        return has_once && acts_inside<Handler, transaction_type>()
-                   ? sinew::guarantee::effectively_once
-                   : sinew::guarantee::at_least_once;
+        return shares_parts ? sinew::guarantee::effectively_once : sinew::guarantee::at_least_once;
     }
 };
 

@@ -185,6 +185,7 @@ void look_for_replays(E& e) {
             d.keyed = true;
             d.key = digest_of(e.secret, event.partitionkey);
         }
+        announce_identity(e, d, event);
         e.replay_slot = slot;
         count_in_flight(e);
         look_for_problems(e, slot, std::nullopt);

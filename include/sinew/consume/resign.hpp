@@ -6,6 +6,7 @@
 #include <sinew/consume/settle.hpp>
 #include <sinew/core/outcome.hpp>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,7 @@ void give_up(E& e, slot_id slot, failure why) {
     auto& d = e.at(slot);
     d.next = duty::resign;
     d.why = std::move(why);
+    take_turn(e, slot);
     e.queue.retry_at(slot, e.now.steady);
 }
 
@@ -35,6 +37,7 @@ void give_up(E& e, slot_id slot, failure why) {
 template <class E>
 void fail(E& e, slot_id slot, failure why) {
     auto& d = e.at(slot);
+    take_turn(e, slot);
     end_guarded_run(e, slot);
     d.past.failed(why.kind, e.now.steady);
     const bool counts =
@@ -168,12 +171,15 @@ void overtaken_meanwhile(E& e, slot_id slot, ruling how) {
 }
 
 /// Does `body(transaction)` within the open transaction and writes down that the event has ended.
-/// `body` answers with an outcome and throws nothing; for `remembers` see `application_of`.
+/// `body` answers with an outcome, or nothing if all is done, and throws nothing; for `remembers` see `application_of`.
 template <class E, class Body>
 void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
     auto& d = e.at(slot);
     const bool alone = d.alone || e.parts.duplicate.options.batch_max == 1 ||
                        !nestable_transaction<typename E::plan_type::transaction_type>;
+    const company with = alone     ? company::is_alone
+                         : d.apart ? company::has_part
+                                   : company::shares_part;
     try {
         if (alone && !settle_before(e, slot)) {
             return;
@@ -185,40 +191,44 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
         wait_for_store(e, slot, classify_current_exception());
         return;
     }
-    outcome answer = outcome::done();
+    std::optional<outcome> answer;
+    const auto has_failed = [&answer] {
+        return answer && !answer->is_done() && answer->verdict() != verdict::skip;
+    };
     try {
-        e.unit.nest(alone);
+        e.unit.enter(with);
         const ruling ruled =
             e.unit.rule(application_of(e, slot, remembers), first_sequence(e), e.now.wall);
         switch (ruled) {
             case ruling::fresh:
                 answer = body(e.unit.transaction());
-                d.end = answer.verdict() == verdict::skip ? ending::skipped : end;
+                d.end = answer && answer->verdict() == verdict::skip ? ending::skipped : end;
                 break;
             case ruling::duplicate: d.end = d.in_doubt ? d.end : ending::duplicate; break;
             case ruling::put_back:
-                e.unit.undo();
+                e.unit.leave();
                 put_back(e, slot);
                 return;
             case ruling::late:
             case ruling::uncertain:
-                e.unit.undo();
+                e.unit.leave();
                 overtaken_meanwhile(e, slot, ruled);
                 return;
         }
-        if (!answer.is_done() && answer.verdict() != verdict::skip) {
+        if (has_failed()) {
             e.unit.undo();
-            fail(e, slot, std::move(answer).why());
+            d.apart = true;
+            fail(e, slot, std::move(*answer).why());
+            rerun_part(e);
             return;
         }
-        if (answer.verdict() == verdict::skip) {
-            d.why = std::move(answer).why();
+        if (answer && answer->verdict() == verdict::skip) {
+            d.why = std::move(*answer).why();
         }
-        e.unit.keep(slot);
+        e.unit.keep(slot, with);
     } catch (...) {
         const failure why = classify_current_exception();
-        const bool handler_failed = !answer.is_done() && answer.verdict() != verdict::skip;
-        handler_failed ? fail(e, slot, std::move(answer).why()) : wait_for_store(e, slot, why);
+        has_failed() ? fail(e, slot, std::move(*answer).why()) : wait_for_store(e, slot, why);
         break_unit(e);
         return;
     }
@@ -234,7 +244,7 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
 template <class E>
 void conclude(E& e, slot_id slot, ending end) {
     if constexpr (E::plan_type::has_once) {
-        in_unit(e, slot, end != ending::dead_lettered, end, [](auto&) { return outcome::done(); });
+        in_unit(e, slot, end != ending::dead_lettered, end, [](auto&) { return std::nullopt; });
     } else {
         finish(e, slot, end);
     }

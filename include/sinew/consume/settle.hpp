@@ -6,6 +6,9 @@
 
 #include <sinew/consume/engine.hpp>
 
+#include <cassert>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace sinew::detail {
@@ -143,6 +146,52 @@ template <class E>
     return p != nullptr && p->state != partition_state::gone && p->tracker.epoch() == d.epoch;
 }
 
+/// The lane of an event: those that must not overtake each other share one.
+template <class E>
+[[nodiscard]] std::optional<std::uint64_t> lane_of(E& e, const typename E::delivery_type& d) {
+    if (e.options.ordering == ordering::by_partition) {
+        return d.where.partition;
+    }
+    if (e.options.ordering == ordering::none || !d.keyed) {
+        return std::nullopt;
+    }
+    return d.key.lo;
+}
+
+/// Members of the open transaction that went straight take their places in the lanes, as if they had
+/// come through them: from now on others stand behind them. Either all members are there, or no event
+/// is.
+template <class E>
+void line_up_members(E& e) {
+    if constexpr (E::plan_type::has_once) {
+        if (e.queue.size() == 0) {
+            for (const slot_id member : e.unit.members()) {
+                e.queue.push(member, lane_of(e, e.at(member)));
+                [[maybe_unused]] const auto turn = e.queue.take(e.now.steady);
+                assert(turn == member);
+                e.queue.ran(member);
+            }
+        }
+    }
+}
+
+template <class E>
+void queue_up(E& e, slot_id slot) {
+    line_up_members(e);
+    e.queue.push(slot, lane_of(e, e.at(slot)));
+}
+
+/// An event whose turn it is and that went straight takes its place in the lanes, where it is
+/// running.
+template <class E>
+void take_turn(E& e, slot_id slot) {
+    if (!e.queue.contains(slot)) {
+        queue_up(e, slot);
+        [[maybe_unused]] const auto turn = e.queue.take(e.now.steady);
+        assert(turn == slot);
+    }
+}
+
 /// Commits what the unit of work holds, with the offsets that the source has taken.
 template <class E>
 [[nodiscard]] commit_result close_unit(E& e) {
@@ -155,6 +204,7 @@ template <class E>
 /// The members of a transaction that did not commit run again, in their order and each by itself.
 template <class E>
 void rerun_members(E& e, bool in_doubt) {
+    line_up_members(e);
     for (const slot_id member : e.unit.members()) {
         auto& d = e.at(member);
         d.alone = true;
@@ -162,6 +212,17 @@ void rerun_members(E& e, bool in_doubt) {
         e.queue.rewind(member);
     }
     e.unit.forget_members();
+}
+
+/// The members of a part that was undone because another event of it failed run again, in their order
+/// and each in a part of its own.
+template <class E>
+void rerun_part(E& e) {
+    for (const slot_id member : e.unit.part()) {
+        e.at(member).apart = true;
+        e.queue.rewind(member);
+    }
+    e.unit.forget_part();
 }
 
 /// Commits the open transaction, and with it all its members. False: it did not commit, and its

@@ -4,10 +4,12 @@
 /// One transaction of `once`: the events in it, and what it writes down about them.
 ///
 /// **Invariants.** While it is open, nothing else in the store is written. Its members are in the
-/// order in which they ran. What it knows of an event is read in the transaction itself, so that two
-/// consumers that meet over one event cannot both commit.
+/// order in which they ran; those of the part that is open are the last of them. What it knows of an
+/// event is read in the transaction itself, so that two consumers that meet over one event cannot
+/// both commit.
 
 #include <sinew/consume/duplicates.hpp>
+#include <sinew/consume/part_sizes.hpp>
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/applied_offsets.hpp>
 #include <sinew/core/classify.hpp>
@@ -22,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -51,11 +54,18 @@ struct application {
     bool by_offset = false;
 };
 
+/// How an event stands to the others of its transaction.
+enum class company : std::uint8_t {
+    shares_part,  ///< with its neighbours
+    has_part,     ///< a part for itself, undone alone
+    is_alone,     ///< the transaction for itself
+};
+
 /// The offsets of one partition within a transaction.
 struct touched_partition {
     partition_id partition = 0;
     applied_offsets offsets;
-    std::vector<log_offset> fresh;  ///< added by the nested part that is open
+    std::vector<log_offset> fresh;  ///< added by the part that is open
     bool changed = false;
 };
 
@@ -64,7 +74,8 @@ class unit_of_work {
 public:
     using transaction_type = typename Store::transaction_type;
 
-    explicit unit_of_work(Store& store, std::size_t members_max) : store_(&store) {
+    explicit unit_of_work(Store& store, std::size_t part_max, std::size_t members_max)
+        : store_(&store), sizes_(part_max) {
         members_.reserve(members_max);
     }
 
@@ -79,45 +90,62 @@ public:
         opened_ = now;
     }
 
-    /// Opens a part that can be undone alone. An event that has the transaction for itself needs
-    /// none: what is undone then is the transaction.
-    void nest(bool alone) {
+    /// An event begins: within the part that is open, if it may share it, or else within a new one.
+    /// An event that has the transaction for itself needs none: what is undone then is the
+    /// transaction.
+    void enter(company with) {
         if constexpr (nestable_transaction<transaction_type>) {
-            if (!alone) {
+            if (nested_ && with != company::shares_part) {
+                end_part();
+            }
+            if (!nested_ && with != company::is_alone) {
                 tx_->nest();
                 nested_ = true;
             }
         }
     }
 
-    void keep(slot_id member) {
-        if constexpr (nestable_transaction<transaction_type>) {
-            if (std::exchange(nested_, false)) {
-                tx_->keep_nested();
-            }
-        }
-        for (auto& one : touched_) {
-            for (const log_offset offset : one.fresh) {
-                one.offsets.add(offset);
-                one.changed = true;
-            }
-            one.fresh.clear();
+    /// The event that began last ended well.
+    void keep(slot_id member, company with) {
+        const std::size_t size = part().size() + 1;
+        const bool is_last = with != company::shares_part || size >= sizes_.size();
+        if (is_last) {
+            keep_part(size);
         }
         members_.push_back(member);
+        if (is_last) {
+            part_begin_ = members_.size();
+        }
     }
 
+    /// The event that began last wrote nothing.
+    void leave() {
+        if (!nested_) {
+            abandon();
+        }
+    }
+
+    /// The event that began last failed: its part is undone, and with it what the others in it did.
+    /// These are `part()` still, until it is forgotten.
     void undo() {
         for (auto& one : touched_) {
             one.fresh.clear();
         }
         if constexpr (nestable_transaction<transaction_type>) {
             if (std::exchange(nested_, false)) {
+                sizes_.undone();
                 tx_->undo_nested();
                 return;
             }
         }
         abandon();
     }
+
+    /// The members that share the part that is open, or that was undone just now.
+    [[nodiscard]] std::span<const slot_id> part() const noexcept {
+        return std::span(members_).subspan(part_begin_);
+    }
+    void forget_part() noexcept { members_.resize(part_begin_); }
 
     /// Whether the event is to be handled; if so, that it is gets written down.
     [[nodiscard]] ruling rule(const application& a, std::uint64_t first, wall_time now) {
@@ -151,6 +179,7 @@ public:
                                       CommittedThrough committed_through) {
         why_.reset();
         try {
+            end_part();
             for (auto& one : touched_) {
                 if (one.changed) {
                     one.offsets.raise(committed_through(one.partition));
@@ -201,9 +230,33 @@ public:
                 "the store did not commit the transaction", std::nullopt};
     }
 
-    void forget_members() noexcept { members_.clear(); }
+    void forget_members() noexcept {
+        members_.clear();
+        part_begin_ = 0;
+    }
 
 private:
+    /// The part that is open, with so many events, joins the transaction.
+    void keep_part(std::size_t events) {
+        for (auto& one : touched_) {
+            for (const log_offset offset : one.fresh) {
+                one.offsets.add(offset);
+                one.changed = true;
+            }
+            one.fresh.clear();
+        }
+        if constexpr (nestable_transaction<transaction_type>) {
+            if (std::exchange(nested_, false)) {
+                tx_->keep_nested();
+                sizes_.kept(events);
+            }
+        }
+    }
+    void end_part() {
+        keep_part(part().size());
+        part_begin_ = members_.size();
+    }
+
     [[nodiscard]] ruling rule_by_sequence(const application& a, std::uint64_t first) {
         key_progress progress = tx_->progress(a.stream, a.key);
         if (!progress.is_known()) {
@@ -239,7 +292,9 @@ private:
 
     Store* store_;
     std::optional<transaction_type> tx_;
+    part_sizes sizes_;
     std::vector<slot_id> members_;
+    std::size_t part_begin_ = 0;  ///< in `members_`: where the part that is open begins
     std::vector<touched_partition> touched_;
     std::optional<failure> why_;  ///< if it was aborted before the store was asked to commit
     key_progress seen_;

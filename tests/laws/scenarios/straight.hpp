@@ -2,7 +2,7 @@
 #pragma once
 /// @file
 /// Scenarios in which events go straight from their source through the handler, as long as nothing
-/// waits. Handlers act outside of transactions then, so faults may repeat an effect, one each.
+/// waits. Where handlers act outside of transactions, faults may repeat an effect, one each.
 
 #include "laws/scenarios/common.hpp"
 
@@ -127,11 +127,65 @@ inline void straight_in_sequence(trial& t) {
                         most.held != 0);
 }
 
+/// Four events of a transaction go straight. What fails takes along those that share a savepoint with
+/// it, and they run again, before what stands behind them in their keys.
+inline void straight_into_a_transaction(trial& t) {
+    consumer_world w(t, {.partitions = 2});
+    consumer_counts most;
+    unsigned runs_of_a1 = 0;
+    unsigned runs_of_a2 = 0;
+    w.produce(0, make_event("a", "a1"));
+    w.produce(1, make_event("b", "b1"));
+    w.produce(0, make_event("a", "a2"));
+    w.produce(1, make_event("b", "b2"));
+    const auto make = [&](consumer_ports& p) {
+        return standard(p,
+                        [&](const event_view& e, transaction& tx) {
+                            tx.effect(e);
+                            runs_of_a1 += e.id == "a1" ? 1U : 0U;
+                            if (e.id == "a2" && ++runs_of_a2 <= 2) {
+                                throw transient_error("not_yet", "not yet");
+                            }
+                            p.self.pass_through("handler");
+                            return outcome::done();
+                        },
+                        {.once = {.batch_max = 8}});
+    };
+    w.consume("worker", make, watch(most));
+    w.run();
+    w.found().sometimes("an event ran again, as it shared a savepoint with one that failed",
+                        is_unfaulted(w) && runs_of_a1 == 2 && most.retries == 2);
+}
+
+/// The same with an order in each key: what comes too early waits, and what it waits for goes straight
+/// into the transaction.
+inline void straight_into_a_transaction_in_sequence(trial& t) {
+    consumer_world w(t);
+    consumer_counts most;
+    w.produce(0, make_event("a", "a1", 1));
+    w.produce(0, make_event("b", "b1", 1));
+    w.produce(0, make_event("a", "a3", 3));
+    w.produce(0, make_event("a", "a2", 2));
+    const auto make = [](consumer_ports& p) {
+        const shape o;
+        return subscribe(p.source(), o.from) |
+               in_sequence({.gap_timeout = 30min, .look_again = 10min}) |
+               dead_letter(p.letters(), o.letters) | retry(o.retries) |
+               once(p.store, {.batch_max = 8}) | handle(applies(p));
+    };
+    w.consume("worker", make, watch(most));
+    w.run();
+    w.found().sometimes("an event waited for the one before it, which joined a transaction",
+                        most.held != 0);
+}
+
 inline constexpr named_scenario straight_scenarios[] = {
     {"straight_past_a_retry", straight_past_a_retry},
     {"straight_to_the_letters", straight_to_the_letters},
     {"straight_in_a_group", straight_in_a_group},
     {"straight_in_sequence", straight_in_sequence},
+    {"straight_into_a_transaction", straight_into_a_transaction},
+    {"straight_into_a_transaction_in_sequence", straight_into_a_transaction_in_sequence},
 };
 
 }  // namespace sinew::laws

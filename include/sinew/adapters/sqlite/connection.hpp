@@ -298,17 +298,21 @@ private:
         }
     }
 
-    /// The kept statement of that text; the one that was not used for longest gives way.
+    /// The kept statement of that text; the one that was not used for longest gives way. What is run
+    /// for each event is asked for again and again, so the last one is looked at first.
     [[nodiscard]] detail::prepared& kept(std::string_view sql) {
-        auto found = statements_.find(sql);
-        if (found == statements_.end()) {
-            make_room();
-            auto made = std::make_unique<kept_statement>(sql);
-            const std::string_view key = made->sql.text();
-            found = statements_.emplace(key, std::move(made)).first;
+        if (last_ == nullptr || last_->sql.text() != sql) {
+            auto found = statements_.find(sql);
+            if (found == statements_.end()) {
+                make_room();
+                auto made = std::make_unique<kept_statement>(sql);
+                const std::string_view key = made->sql.text();
+                found = statements_.emplace(key, std::move(made)).first;
+            }
+            last_ = found->second.get();
         }
-        found->second->used = ++uses_;
-        return found->second->sql;
+        last_->used = ++uses_;
+        return last_->sql;
     }
 
     void make_room() {
@@ -323,11 +327,13 @@ private:
             }
         }
         if (oldest != statements_.end()) {
+            last_ = nullptr;
             statements_.erase(oldest);
         }
     }
 
     void close() noexcept {
+        last_ = nullptr;
         statements_.clear();
         if (owned_) {
             sqlite3_close_v2(std::exchange(db_, nullptr));
@@ -341,6 +347,7 @@ private:
     bool owned_ = false;
     int busy_timeout_before_ = 0;
     std::uint64_t uses_ = 0;
+    kept_statement* last_ = nullptr;  ///< the one used last, if there is one
     std::map<std::string_view, std::unique_ptr<kept_statement>> statements_;
 };
 
