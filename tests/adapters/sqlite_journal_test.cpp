@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@ using sinew::test::no_waiting;
 using sinew::test::temp_folder;
 
 static_assert(sinew::journal<sqlite::journal, sqlite::store>);
+static_assert(sinew::waking_journal<sqlite::journal>);
 static_assert(std::copyable<sqlite::journal>);
 
 namespace {
@@ -702,4 +704,54 @@ TEST_CASE("sqlite: replies that move between early and awaited are counted right
     REQUIRE(early() == 0);
     REQUIRE(std::get<0>(*at.store.connection().query_one<int>(
                 "SELECT count(*) FROM sinew_journal_replies")) == 0);
+}
+
+TEST_CASE(
+    "sqlite: a runner is woken by what gives its journal something to do, and by nothing else") {
+    const auto soon = [] { return later(machine_clock::now().steady, 10s); };
+    shop at;
+    auto running = at.open_other();
+    auto book = running.journal("orders");
+    auto others = at.store.journal("others");
+    CHECK_FALSE(book.wait_for_due(steady_time::min()));
+    {
+        auto tx = at.store.begin();
+        CHECK(at.book.start(tx, {type, "gone", steps, "input"}, at.now) == start_result::started);
+        CHECK_FALSE(book.wait_for_due(steady_time::min()));
+    }
+    CHECK_FALSE(book.wait_for_due(steady_time::min()));
+    {
+        auto tx = at.store.begin();
+        CHECK(others.start(tx, {type, "1", steps, "input"}, at.now) == start_result::started);
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    CHECK_FALSE(book.wait_for_due(later(machine_clock::now().steady, 1ms)));
+    REQUIRE(at.start("1") == start_result::started);
+    CHECK(book.wait_for_due(soon()));
+    CHECK_FALSE(book.wait_for_due(steady_time::min()));
+    REQUIRE(at.start("1") == start_result::was_there);
+    CHECK_FALSE(book.wait_for_due(steady_time::min()));
+    CHECK(at.reply("1", "ship") == reply_result::early);
+    CHECK_FALSE(book.wait_for_due(steady_time::min()));
+    // Somebody cancels it, and somebody decides on it.
+    {
+        auto tx = at.store.begin();
+        CHECK(at.book.cancel(tx, type, "1", note_at(at.now)));
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    CHECK(book.wait_for_due(soon()));
+    const auto seen = at.book.find(type, "1").value().what;
+    CHECK(at.book.decide(seen.number, seen.epoch, {.why = note_at(at.now)}, at.now));
+    CHECK(book.wait_for_due(soon()));
+    CHECK_FALSE(book.wait_for_due(steady_time::min()));
+}
+
+TEST_CASE("sqlite: a runner that waits for something to do wakes while it waits") {
+    shop at;
+    auto running = at.open_other();
+    auto book = running.journal("orders");
+    std::thread service([&] { static_cast<void>(at.start("1")); });
+    CHECK(book.wait_for_due(later(machine_clock::now().steady, 20s)));
+    service.join();
+    CHECK(book.counts().open == 1);
 }

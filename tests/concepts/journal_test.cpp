@@ -143,6 +143,16 @@ struct archetype_journal : archetype_writer, archetype_queue, archetype_desk {};
 struct journal_without_desk : archetype_writer, archetype_queue {};
 struct journal_without_writer : archetype_queue, archetype_desk {};
 
+struct archetype_that_wakes {
+    bool wait_for_due(steady_time until);
+};
+struct wakes_without_a_deadline {
+    bool wait_for_due();
+};
+struct wakes_without_an_answer {
+    void wait_for_due(steady_time until);
+};
+
 }  // namespace
 
 TEST_CASE(
@@ -181,4 +191,13 @@ TEST_CASE("a journal has all its sides") {
     STATIC_REQUIRE_FALSE(journal<archetype_journal, other_store>);
     STATIC_REQUIRE_FALSE(journal<journal_without_desk, some_store>);
     STATIC_REQUIRE_FALSE(journal<journal_without_writer, some_store>);
+}
+
+TEST_CASE(
+    "a waking journal says whether there may be something to claim, and waits no longer than "
+    "told") {
+    STATIC_REQUIRE(waking_journal<archetype_that_wakes>);
+    STATIC_REQUIRE_FALSE(waking_journal<archetype_journal>);
+    STATIC_REQUIRE_FALSE(waking_journal<wakes_without_a_deadline>);
+    STATIC_REQUIRE_FALSE(waking_journal<wakes_without_an_answer>);
 }

@@ -21,3 +21,18 @@ TEST_CASE("laws: a runner that is told to stop ends in time and gives its instan
     sinew::laws::prove("runner_handed_over", sinew::laws::runner_handed_over);
     sinew::laws::try_at_random(sinew::laws::runner_handed_over);
 }
+
+TEST_CASE("laws: what was claimed before its turn is given back by a runner that is slow") {
+    sinew::laws::prove("waits_for_its_turn", sinew::laws::waits_for_its_turn);
+    sinew::laws::try_at_random(sinew::laws::waits_for_its_turn);
+}
+
+TEST_CASE("laws: what kills its process is found out while others wait for their turn") {
+    sinew::laws::prove("poison_before_others", sinew::laws::poison_before_others);
+    sinew::laws::try_at_random(sinew::laws::poison_before_others);
+}
+
+TEST_CASE("laws: a runner that hardly looks is woken by a start and by a reply") {
+    sinew::laws::prove("runner_woken", sinew::laws::runner_woken);
+    sinew::laws::try_at_random(sinew::laws::runner_woken);
+}

@@ -649,3 +649,106 @@ TEST_CASE("postgres: who may not make a journal's tables is given the SQL for so
     auto tx = db.begin();
     CHECK_THROWS_AS(book.start(tx, {order, "2", steps, ""}, day), postgres::rights_error);
 }
+
+TEST_CASE("postgres: a runner is woken by what gives its journal something to do") {
+    static_assert(waking_journal<postgres::journal>);
+    const place here;
+    desk at(here);
+    auto running = here.open();
+    auto book = running.journal("orders", few_seats);
+    auto others = at.db.journal("others", few_seats);
+    const std::vector<step_entry> steps{{"reserve", step_kind::retriable}};
+    CHECK(book.wait_for_due(in(10s)));  // something may have been started before
+    CHECK_FALSE(book.wait_for_due(in(1ms)));
+    {
+        auto tx = at.db.begin();
+        CHECK(at.add(tx, "gone") == start_result::started);
+        tx.rollback();
+    }
+    {
+        auto tx = at.db.begin();
+        CHECK(others.start(tx, {order, "1", steps, ""}, day) == start_result::started);
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    CHECK_FALSE(book.wait_for_due(in(20ms)));
+    CHECK(at.start("1") == start_result::started);
+    CHECK(book.wait_for_due(in(10s)));
+    const auto is_quiet = [&] {
+        while (book.wait_for_due(in(50ms))) {  // a call may come after what it was for
+        }
+        return true;
+    };
+    CHECK(is_quiet());
+    CHECK(at.start("1") == start_result::was_there);
+    CHECK_FALSE(book.wait_for_due(in(20ms)));
+    {
+        auto tx = at.db.begin();
+        CHECK(at.book.cancel(tx, order, "1", note_at(day)));
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    CHECK(book.wait_for_due(in(10s)));
+    CHECK(is_quiet());
+    const auto seen = at.book.find(order, "1").value().what;
+    CHECK(at.book.decide(seen.number, seen.epoch, {.why = note_at(day)}, day));
+    CHECK(book.wait_for_due(in(10s)));
+    // A reply for which an instance waits.
+    CHECK(is_quiet());
+    auto waits = at.claim().at(0);
+    journal_write out{.claim = claim_of(waits.what), .known = waits.history.size()};
+    out.end = claim_end::released;
+    out.wait = instance_wait{put_off_by(day, 1h), step_address{"charge", step_phase::act}};
+    CHECK(at.book.write({&out, 1}, day).front().how == fenced_result::done);
+    CHECK_FALSE(book.wait_for_due(in(20ms)));
+    {
+        auto tx = at.db.begin();
+        CHECK(at.book.reply(tx, {order, "1", {"charge", step_phase::act}, "yes"}, day) ==
+              reply_result::awaited);
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    CHECK(book.wait_for_due(in(10s)));
+}
+
+TEST_CASE("postgres: a runner that waits for something to do wakes while it waits") {
+    const place here;
+    desk at(here);
+    auto running = here.open();
+    auto book = running.journal("orders", few_seats);
+    CHECK(book.wait_for_due(in(10s)));
+    std::thread service([&] { static_cast<void>(at.start("1")); });
+    CHECK(book.wait_for_due(in(20s)));
+    service.join();
+    CHECK(book.counts().open == 1);
+}
+
+TEST_CASE("postgres: a record finds its instance also where its row was written since the claim") {
+    const place here;
+    desk at(here);
+    CHECK(at.start("1") == start_result::started);
+    CHECK(at.start("2") == start_result::started);
+    auto one = at.claim(1).at(0);
+    const auto write = [&](journal_write what) {
+        const auto how = at.book.write({&what, 1}, day).front();
+        if (how.how == fenced_result::done) {
+            one.history.insert(one.history.end(), what.records.begin(), what.records.end());
+        }
+        return how;
+    };
+    CHECK(write(with_record(one, "reserve")).how == fenced_result::done);
+    // Whoever cancels writes the row anew; the next write is told.
+    {
+        auto tx = at.db.begin();
+        CHECK(at.book.cancel(tx, order, one.what.id, note_at(day)));
+        CHECK(tx.commit() == commit_result::committed);
+    }
+    CHECK(write(with_record(one, "charge")) == write_result{fenced_result::done, true});
+    // Somebody else's row in the place where it lay is not taken for it.
+    const own_connection owner(postgres_server::shared().conninfo());
+    owner.ask("VACUUM FULL " + here.schema + ".journal_states");
+    auto two = at.claim(1).at(0);
+    owner.ask("VACUUM FULL " + here.schema + ".journal_states");
+    const auto last = with_record(two, "reserve", claim_end::completed);
+    CHECK(at.book.write({&last, 1}, day).front().how == fenced_result::done);
+    CHECK(at.book.find(order, two.what.id).value().what.state == instance_state::completed);
+    CHECK(write(with_record(one, "reserve")).how == fenced_result::done);
+    CHECK(at.book.find(order, one.what.id).value().history.size() == 3);
+}

@@ -309,3 +309,45 @@ TEST_CASE("people can do all that they are offered, and nothing of a step that t
                 is_offered);
     }
 }
+
+namespace {
+
+/// A journal to which a record is added between a look and the decision that follows.
+struct moving_journal {
+    memory::journal& book;
+    std::vector<journal_write> meanwhile{};
+
+    [[nodiscard]] std::optional<journal_entry> find(std::string_view type, std::string_view id,
+                                                    steady_time until) const {
+        return book.find(type, id, until);
+    }
+    [[nodiscard]] std::vector<process_instance> stuck(wall_time older_than, std::int64_t after,
+                                                      std::size_t limit, steady_time until) const {
+        return book.stuck(older_than, after, limit, until);
+    }
+    bool decide(std::int64_t number, epoch_number epoch, const desk_decision& decision,
+                wall_time now, steady_time until) {
+        REQUIRE(book.write(meanwhile, now).front().how == fenced_result::done);
+        return book.decide(number, epoch, decision, now, until);
+    }
+    [[nodiscard]] journal_counts counts(steady_time until) const { return book.counts(until); }
+};
+
+}  // namespace
+
+TEST_CASE("people do not decide on a step to which something happened since they looked") {
+    memory::store store;
+    memory::journal book = store.journal("processes");
+    const shard_lease lease = book.take(book.holder(0), "runner").value();
+    REQUIRE(start_process(store, book, {order.type, "1", entries_of(order), "input"}, day, never) ==
+            start_result::started);
+    const auto entry = book.claim(lease, {&order.type, 1}, day, 10).value().at(0);
+    journal_write step{.claim = claim_of(entry.what)};
+    step.records = {done(reserve)};
+    moving_journal moving{book, {step}};
+    // The runner records the step, under the same epoch, just before people skip it.
+    REQUIRE_FALSE(skip_step(moving, entry.what, reserve, "by hand", day, never));
+    const auto is = book.find("order", "1").value();
+    REQUIRE(is.history == std::vector{done(reserve)});
+    REQUIRE(is.what.epoch == entry.what.epoch);
+}

@@ -165,6 +165,7 @@ TEST_CASE("a runner claims no more than it has room for, and comes to all") {
     runner_world at(three_steps(true));
     auto how = runner_world::options();
     how.instances_max = 4;
+    how.ahead_max = 2;
     auto runner = at.make(how);
     for (int i = 0; i < 30; ++i) {
         at.start(std::to_string(i));
@@ -173,8 +174,101 @@ TEST_CASE("a runner claims no more than it has room for, and comes to all") {
     while (runner.step(at.now)) {
         most = std::max(most, runner.instances_held());
     }
-    REQUIRE(most <= 4);
+    REQUIRE(most <= 6);
     REQUIRE(runner.counts().completed == 30);
+}
+
+TEST_CASE("a runner that takes one instance at a time makes one claim for many") {
+    runner_world at(three_steps(false));
+    auto how = runner_world::options();
+    how.instances_max = 1;
+    how.ahead_max = 4;
+    for (int i = 0; i < 4; ++i) {
+        at.start(std::to_string(i));
+    }
+    auto runner = at.make(how);
+    runner.step(at.now);
+    REQUIRE(runner.counts().claimed == 4);
+    REQUIRE(runner.instances_held() == 4);
+    REQUIRE(at.what->calls == lines{"0/a"});
+    for (int i = 0; i < 11; ++i) {
+        runner.step(at.now);
+    }
+    REQUIRE(at.what->calls == lines{"0/a", "0/b", "0/c", "1/a", "1/b", "1/c", "2/a", "2/b", "2/c",
+                                    "3/a", "3/b", "3/c"});
+    REQUIRE(runner.counts().completed == 4);
+    REQUIRE(runner.counts().released == 0);
+}
+
+TEST_CASE("what waits too long for its turn is given back, and nothing more is claimed ahead") {
+    runner_world at(three_steps(false));
+    auto how = runner_world::options();
+    how.instances_max = 1;
+    how.ahead_max = 4;
+    for (int i = 0; i < 3; ++i) {
+        at.start(std::to_string(i));
+    }
+    auto slow = at.make(how);
+    slow.step(at.now);
+    REQUIRE(slow.instances_held() == 3);
+    memory::store other{at.data};
+    auto second = at.make_on(other, runner_world::options("runner-2"));
+    second.step(at.now);
+    REQUIRE(second.instances_held() == 0);
+    at.pass(how.step_time_max);
+    REQUIRE(slow.next_deadline() <= at.now.steady);
+    slow.step(at.now);
+    REQUIRE(slow.counts().released == 2);
+    REQUIRE(at.what->calls == lines{"0/a", "0/b"});
+    // They come to others without a doubt, and the slow one takes no more than it can serve.
+    at.settle(second);
+    REQUIRE(second.counts().recovered == 0);
+    REQUIRE(second.counts().completed == 2);
+    REQUIRE(at.what->doubts == std::vector<bool>(8, false));
+    for (int i = 3; i < 6; ++i) {
+        at.start(std::to_string(i));
+    }
+    slow.step(at.now);
+    at.pass(how.poll_interval);
+    slow.step(at.now);
+    REQUIRE(slow.instances_held() == 1);
+}
+
+TEST_CASE("who leaves its seat gives back what it has claimed ahead, and leaves no doubt") {
+    runner_world at(three_steps(false));
+    auto how = runner_world::options();
+    how.instances_max = 1;
+    at.start("1");
+    at.start("2");
+    auto first = at.make(how);
+    first.step(at.now);
+    REQUIRE(first.instances_held() == 2);
+    REQUIRE(first.shut_down(at.now, later(at.now.steady, 1s)));
+    auto second = at.make(runner_world::options("runner-2"));
+    at.settle(second);
+    REQUIRE(second.counts().recovered == 0);
+    REQUIRE(at.what->calls.size() == 6);
+}
+
+TEST_CASE("a runner is woken by what is started before it would look for itself") {
+    static_assert(waking_journal<rung_journal> && !waking_journal<memory::journal>);
+    runner_world at(three_steps(false));
+    bool rung = false;
+    auto how = runner_world::options();
+    how.poll_interval = 10s;
+    runner one(at.db, rung_journal(at.db.journal("orders"), rung), how, scripted_process(at.what));
+    const auto moment_later = [&] { return later(at.now.steady, duration(1)); };
+    at.settle(one);
+    at.pass(1s);
+    at.start("1");
+    REQUIRE_FALSE(one.step(at.now, moment_later()));
+    REQUIRE(one.counts().claimed == 0);
+    rung = true;
+    REQUIRE(one.step(at.now, moment_later()));
+    REQUIRE(one.next_deadline() == at.now.steady);
+    at.settle(one);
+    REQUIRE(at.state("1") == instance_state::completed);
+    REQUIRE_FALSE(rung);
 }
 
 TEST_CASE("an instance of a type that the runner does not know is never claimed, and is seen") {

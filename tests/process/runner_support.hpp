@@ -227,6 +227,18 @@ struct runner_world {
     }
 };
 
+/// A journal in memory that says it was called on when a test has rung.
+class rung_journal : public memory::journal {
+public:
+    rung_journal(memory::journal book, bool& rung)
+        : memory::journal(std::move(book)), rung_(&rung) {}
+
+    [[nodiscard]] bool wait_for_due(steady_time /*until*/) { return std::exchange(*rung_, false); }
+
+private:
+    bool* rung_;
+};
+
 using lines = std::vector<std::string>;
 
 inline std::vector<scripted_step> three_steps(bool join) {

@@ -62,6 +62,7 @@ TEST_CASE("two runners share the instances, and none is done twice") {
     mortal_world at(three_steps(join));
     auto how = runner_world::options("runner-1");
     how.instances_max = 8;
+    how.ahead_max = 4;
     auto one = at.make(how);
     how.owner = "runner-2";
     auto two = at.make_on(at.next, how);

@@ -141,8 +141,9 @@ concept journal_queue =
 /// 2. `stuck(older_than, after, limit, until)` lists instances with a number above `after`, by
 ///    number, that have not ended, and whose `since` is before `older_than`.
 /// 3. `decide(number, epoch, decision, now, until)` appends the records and gives the state, if the
-///    instance has not ended and its epoch is still the one given, and answers whether it did. The
-///    epoch rises: who holds the instance finds its claim ended.
+///    instance has not ended, its epoch is still the one given, and it has as many records as the
+///    decision says, where it does; and answers whether it did. The epoch rises: who holds the instance
+///    finds its claim ended.
 /// 4. An instance that becomes open is due at once. Its attempts, waits and starts begin anew; its
 ///    doubt and its last failure stay.
 /// 5. `counts(until)` counts what is committed.
@@ -157,6 +158,23 @@ concept journal_desk = requires(
     { journal.stuck(now, number, limit, until) } -> std::same_as<std::vector<process_instance>>;
     { journal.decide(number, epoch, decision, now, until) } -> std::same_as<bool>;
     { journal.counts(until) } -> std::same_as<journal_counts>;
+};
+
+/// A `waking_journal` tells a runner that there may be something to claim, so that it need not wait
+/// until it looks the next time.
+///
+/// 1. `wait_for_due(until)` answers true as soon as a transaction has committed since the last call that
+///    started an instance, brought a reply for which one waits, cancelled one, or a decision opened one;
+///    and false once it is `until`. It may answer true without such a cause.
+/// 2. It may miss some, and it says nothing of waits whose time is over: a runner looks from time to
+///    time all the same.
+///
+/// **On failure.** Throws `unavailable_error` if the store cannot be reached.
+/// **Models.** `sqlite::journal` (what the same program commits), `postgres::journal` (whoever commits).
+/// **Non-models.** `memory::journal`: it has one thread, so nobody would commit meanwhile.
+template <class J>
+concept waking_journal = requires(J& journal, steady_time until) {
+    { journal.wait_for_due(until) } -> std::same_as<bool>;
 };
 
 /// A journal with all its sides.

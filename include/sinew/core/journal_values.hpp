@@ -126,6 +126,9 @@ struct [[nodiscard]] write_result {
 /// What people decide of an instance that has not ended.
 struct desk_decision {
     instance_state becomes = instance_state::open;  ///< open, parked or abandoned
+    /// How many records they saw, if they decide by the history: a runner that holds the instance adds
+    /// some without changing its epoch.
+    std::optional<std::size_t> known{};
     std::vector<step_record> records{};
     failure_note why{};
 };

@@ -64,6 +64,7 @@ bool decide_step(Journal& in, const process_instance& seen, desk_call call, step
         throw permanent_error(std::move(why->reason), why->detail);
     }
     desk_decision decision;
+    decision.known = is->history.size();
     decision.why = decided(std::move(reason), now);
     step_record record;
     record.where = std::move(where);

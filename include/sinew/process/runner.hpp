@@ -21,8 +21,10 @@
 /// **On crash.** What was claimed is claimed by another once the lease has ended, or by the runner
 /// itself, started again under the same name, at once. A step that kills its process again and again
 /// is found out, and its instance is parked.
+/// **Latency.** A journal that wakes its runners (`waking_journal`) tells a waiting one of what was
+/// started, replied to, cancelled or decided on. Any other is looked at each `poll_interval`.
 /// **Order.** Of one instance, one step at a time. Instances have no order among them.
-/// **Bounds.** `instances_max` instances with their histories. A step of the runner lasts for
+/// **Bounds.** `instances_max + ahead_max` instances with their histories. A step of the runner lasts for
 /// `step_time_max`, one attempt and two calls; a lease is renewed between attempts, and an attempt
 /// that lasts longer than the lease is made again by others.
 
@@ -324,14 +326,28 @@ private:
         return true;
     }
 
-    /// Waits until there is something to do. Nobody wakes a runner.
+    /// Waits until there is something to do, or something was started that it has room for. Answers
+    /// whether it was woken.
     bool wait(steady_time wait_until) {
+        auto& s = state_;
         const steady_time due = next_deadline();
         const steady_time until = wait_until < due ? wait_until : due;
-        const steady_time at = state_.clock();
-        if (until > at) {
-            detail::pause_for(until - at);
+        const steady_time at = s.clock();
+        if (until <= at) {
+            return false;
         }
+        if constexpr (waking_journal<Journal>) {
+            if (s.may_work() && s.held.size() < s.options.instances_max) {
+                const auto woken =
+                    s.ask([&](steady_time by) { return s.book.wait_for_due(by); }, until);
+                if (!woken || !*woken) {
+                    return false;
+                }
+                s.next_claim = steady_time::min();
+                return true;
+            }
+        }
+        detail::pause_for(until - at);
         return false;
     }
 

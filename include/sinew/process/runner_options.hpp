@@ -18,8 +18,12 @@ struct runner_options {
     /// Its name among the runners that live at the same time. Empty: made of host, process and
     /// chance. One that is always started under the same name goes on at once after a crash.
     std::string owner{};
-    /// How many instances it has claimed at a time.
+    /// How many instances it takes through their steps at a time.
     std::size_t instances_max = 64;
+    /// How many more it may have claimed before their turn, so that a claim need not be made for each.
+    /// What has to wait for longer than `step_time_max` is given back, and nothing more is claimed
+    /// ahead until instances end faster.
+    std::size_t ahead_max = 32;
     /// How many of them may share one commit. With 1, each step has its own.
     std::size_t batch_max = 64;
     /// How long one attempt at a step may take, where the step does not say.
@@ -32,7 +36,7 @@ struct runner_options {
     duration lease = std::chrono::seconds(30);
     duration heartbeat = std::chrono::seconds(10);
     duration look_interval = std::chrono::seconds(10);
-    /// How often it looks for instances that are due.
+    /// How often it looks for instances that are due without being told of any.
     duration poll_interval = std::chrono::milliseconds(100);
     /// How long ended instances are kept, and replies that nobody waits for. An instance whose id is
     /// forgotten can be started once more: keep it for longer than a start may be repeated.
@@ -85,6 +89,7 @@ inline void check_runner_spans(const runner_options& o) {
 /// **On failure.** Throws `usage_error` that names the option.
 inline void check(const runner_options& o) {
     detail::check_runner_option(o.instances_max > 0, "instances_max has to be above 0");
+    detail::check_runner_option(o.ahead_max <= 1'000'000, "ahead_max is above 1,000,000");
     detail::check_runner_option(o.batch_max > 0, "batch_max has to be above 0");
     detail::check_runner_option(o.purge_max > 0, "purge_max has to be above 0");
     detail::check_runner_spans(o);

@@ -55,14 +55,14 @@ void serve_suspect(State& s, held_instance& h) {
     }
 }
 
-/// Lets each instance that is ready make an attempt, as far as the step has time for it. The next
+/// Lets each instance that is ready and in its turn make an attempt, as far as the step has time for it. The next
 /// one begins with the instance behind the last that had its turn. Answers whether any had.
 template <class State>
 bool serve_round(State& s) {
-    const std::size_t size = s.held.size();
+    const std::size_t size = s.in_turn();
     const std::size_t most = joint_transaction<State>::most(s);
     std::vector<joint_attempt> joint;
-    bool busy = false;
+    bool busy = give_back_ahead(s);
     for (std::size_t i = 0; i < size && s.may_call() && s.may_work(); ++i) {
         s.turn = (s.turn + 1) % size;
         held_instance& h = s.held[s.turn];

@@ -9,7 +9,8 @@
 ///
 /// | a held instance | may |
 /// | --- | --- |
-/// | is ready | make an attempt |
+/// | is ready | make an attempt, if it is one of the first `instances_max` |
+/// | is ready, and has waited long for its turn | be given back |
 /// | has something to be written | be written, and nothing else |
 /// | was in a commit without an answer | be looked up, and nothing else |
 /// | is gone | be forgotten |
@@ -123,7 +124,8 @@ struct runner_state {
           processes(std::move(all)...),
           watch(options.owner, options.lease, checked_seats(book)),
           store_gate(store_backoff(options), options.seed),
-          random(options.seed) {
+          random(options.seed),
+          ahead(options.ahead_max) {
         check_processes();
     }
 
@@ -150,6 +152,8 @@ struct runner_state {
     shard_id look_at = 0;  ///< where a look goes on
     steady_time next_claim = steady_time::min();
     bool has_more = false;                        ///< the last claim was full
+    std::size_t ahead = 0;                        ///< how many may be claimed before their turn
+    steady_time claimed_at = steady_time::min();  ///< the last claim that brought something
     std::size_t turn = 0;                         ///< with which instance the next step begins
     steady_time unwritten_since = never;          ///< the first attempt that is not written down
     std::string_view leaving{};                   ///< why it is to leave its seat; empty: it is not
@@ -296,11 +300,23 @@ struct runner_state {
         }
         return false;
     }
-    /// When the next attempt can be made.
+    /// How many of the instances that it holds have their turn; those behind them wait for it.
+    [[nodiscard]] std::size_t in_turn() const noexcept {
+        return held.size() < options.instances_max ? held.size() : options.instances_max;
+    }
+    /// Until when what was claimed ahead may wait for its turn.
+    [[nodiscard]] steady_time ahead_until() const noexcept {
+        return later(claimed_at, options.step_time_max);
+    }
+    /// When the next attempt can be made, or what waits for its turn is given back.
     [[nodiscard]] steady_time ready_at() const noexcept {
         steady_time due = never;
-        for (const auto& h : held) {
-            due = h.is_ready() && h.not_before < due ? h.not_before : due;
+        for (std::size_t i = 0; i < held.size(); ++i) {
+            const auto& h = held[i];
+            const steady_time at = i < in_turn()         ? h.not_before
+                                   : !h.run.is_suspect() ? ahead_until()
+                                                         : never;
+            due = h.is_ready() && at < due ? at : due;
         }
         return due;
     }

@@ -7,6 +7,12 @@
 /// transaction is written down with what the others did, at the end of the round or after
 /// `step_time_max`; steps that join a transaction share one: see runner_joint.hpp.
 ///
+/// While instances end quickly, more are claimed than can be served at once, so that not each of them
+/// costs a claim. Those wait for their turn under the seat's lease, as all that is held does. What has
+/// waited for `step_time_max` is given back: somebody else may have time for it. If the process dies,
+/// they are claimed again like those that were begun, so an instance that was only claimed is in doubt
+/// then, too; its start counts nothing, since it was not noted.
+///
 /// An instance of which a claim ended in silence may be what killed the process. It is taken alone:
 /// what others did is written down first, then that its attempt begins, and its result at once.
 ///
@@ -26,6 +32,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,6 +106,36 @@ void hold(State& s, journal_entry entry) {
     });
 }
 
+/// A claim brought something. If what the last one brought did not wait for long, the next may bring
+/// more.
+template <class State>
+void heed_pace(State& s, steady_time sent) {
+    const std::size_t more = 2 * s.ahead + 1;
+    if (sent < s.ahead_until()) {
+        s.ahead = more < s.options.ahead_max ? more : s.options.ahead_max;
+    }
+    s.claimed_at = sent;
+}
+
+/// Gives back what has waited too long for its turn. What may have killed a process stays: whoever
+/// claims it next would not know that. Answers whether there was anything.
+template <class State>
+bool give_back_ahead(State& s) {
+    if (s.held.size() <= s.in_turn() || s.clock() < s.ahead_until()) {
+        return false;
+    }
+    bool any = false;
+    for (std::size_t i = s.in_turn(); i < s.held.size(); ++i) {
+        held_instance& h = s.held[i];
+        if (h.is_ready() && !h.run.is_suspect()) {
+            h.pending = pending_write{.what = h.run.released(s.wall())};
+            any = true;
+        }
+    }
+    s.ahead = 0;
+    return any;
+}
+
 /// Claims what is due, if there is room. Answers whether there was anything.
 template <class State>
 bool claim_due(State& s) {
@@ -106,6 +143,7 @@ bool claim_due(State& s) {
     const std::size_t room = most > s.held.size() ? most - s.held.size() : 0;
     const steady_time sent = s.clock();
     const bool has_room = room != 0 && (room >= most / 4 || !s.has_more);
+    const std::size_t limit = room < SIZE_MAX - s.ahead ? room + s.ahead : SIZE_MAX;
     const bool is_asked = s.claims_anew && !s.is_fresh;
     const bool is_due = s.has_more || s.rests_from == never || sent >= s.next_claim || is_asked;
     if (!s.may_work() || !s.may_call() || !has_room || !is_due) {
@@ -115,7 +153,7 @@ bool claim_due(State& s) {
     s.rests_from = never;
     s.is_fresh = false;
     auto answer = s.ask(
-        [&](steady_time until) { return s.book.claim(lease, s.types, s.wall(), room, until); });
+        [&](steady_time until) { return s.book.claim(lease, s.types, s.wall(), limit, until); });
     // What was claimed and is not held here is nobody's until the seat's lease has ended.
     const auto leave_seat = [&] {
         ++s.counts.claims_without_answer;
@@ -132,12 +170,13 @@ bool claim_due(State& s) {
         return false;
     }
     s.next_claim = later(sent, s.options.poll_interval);
-    s.has_more = (*answer)->size() == room;
+    s.has_more = (*answer)->size() == limit;
     if ((*answer)->empty()) {
         s.rests_from = sent;
         s.is_fresh = true;
         return false;
     }
+    heed_pace(s, sent);
     try {
         s.held.reserve(s.held.size() + (*answer)->size());
         for (auto& entry : **answer) {

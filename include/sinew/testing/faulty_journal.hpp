@@ -21,8 +21,8 @@
 /// there is something to be seen.
 ///
 /// **Not covered, on purpose.** A crash between two calls of one transaction: nothing of it is seen
-/// outside, so it is the crash before `commit`. A journal that wakes its runners: waiting would be
-/// real waiting.
+/// outside, so it is the crash before `commit`. Waiting for what is started would be real waiting: a
+/// world wakes its runners itself (`waking_book`).
 
 #include <sinew/core/journal.hpp>
 #include <sinew/core/store.hpp>

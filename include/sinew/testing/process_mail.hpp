@@ -84,6 +84,9 @@ inline void process_world::bring_reply(const step_of& where) {
     }
     world_.note("mail", "brings the reply to", to_string(where.phase), where.step, "of", where.id,
                 to_string(how));
+    if (how == reply_result::awaited) {
+        ring();
+    }
     late_replies_ += how == reply_result::late ? 1U : 0U;
     auto& there = its->at(where.phase);
     if (!there.has_reply && (how == reply_result::awaited || how == reply_result::early)) {
@@ -100,7 +103,9 @@ inline void process_world::cancel(std::string_view id) {
                                                       0, "cancelled", "by somebody"});
     const bool is_in_effect = tx.commit() == commit_result::committed;
     world_.note("people", "cancel", id, done && is_in_effect ? "" : "in vain");
-    if (!is_in_effect) {
+    if (is_in_effect) {
+        ring();
+    } else {
         world_.at(std::chrono::milliseconds(100),
                   [this, again = std::string(id)] { cancel(again); });
     }
@@ -115,6 +120,7 @@ inline void process_world::when_parked(
         }
         if (is && is->what.state == instance_state::parked && decide(book_, is->what)) {
             world_.note("people", "decide on", id);
+            ring();
             if (auto* const held = ledger_.find(is->what.number)) {
                 held->has_ended = true;
             }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the steps of a `process_world` do, and the laws that are checked while they do it.
+/// What the steps of a `process_world` do, and the laws that are checked while they do it; and how its
+/// runners are woken.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/process_instance.hpp>
@@ -15,6 +16,17 @@
 #include <string_view>
 
 namespace sinew::testing {
+
+inline waking_book runner_ports::waking_book() {
+    wakes_ = true;
+    return {book(), rung_};
+}
+inline void runner_ports::ring() {
+    rung_ = true;
+    if (wakes_) {
+        home.world_.wake(self);
+    }
+}
 
 inline std::optional<failure> runner_ports::begins(const attempt_info& at, std::string_view step) {
     self.must_live();

@@ -364,6 +364,12 @@ private:
         }
     }
 
+    /// Something was committed that a runner may claim.
+    void ring() {
+        for (auto* const one : runners_) {
+            one->ring();
+        }
+    }
     void deliver(const event& command);
     void serve_command(const step_of& where);
     void bring_reply(const step_of& where);
@@ -451,6 +457,7 @@ private:
     std::vector<hook> hooks_;
     std::vector<std::pair<std::string, std::string>> renamed_;
     std::function<bool()> also_settled_;
+    std::vector<runner_ports*> runners_;
     std::size_t unstarted_ = 0;
     std::uint64_t deaths_ = 0;
     std::uint64_t late_replies_ = 0;
@@ -465,7 +472,10 @@ inline runner_ports::runner_ports(process& owner, process_world& world)
       watch(owner, world.ledger_),
       connection(world.data_),
       store(owner, connection),
-      mailbox_(world) {}
+      mailbox_(world) {
+    world.runners_.push_back(this);
+}
+inline runner_ports::~runner_ports() { std::erase(home.runners_, this); }
 
 inline runner_ports::journal_type runner_ports::book() { return {self, home.book_, watch}; }
 inline runner_ports::outbox_type runner_ports::box() { return {self, home.box_, mailbox_}; }
@@ -497,6 +507,7 @@ public:
             if (tx.commit() == commit_result::committed) {
                 ports_.home.unstarted_ -= next_ == at ? 1U : 0U;
                 next_ += next_ == at ? 1U : 0U;
+                ports_.home.ring();
                 return now.steady;
             }
         } catch (const error&) {
@@ -547,7 +558,14 @@ public:
         if (now.steady >= end_.at) {
             return shut_down(now);
         }
-        one_.step(now);
+        if constexpr (requires { one_.step(now, never); }) {
+            // A runner waits only for as long as nothing else can happen.
+            constexpr duration moment_of_waiting(1);
+            one_.step(now, ports_.wakes() ? later(home.world_.now().steady, moment_of_waiting)
+                                          : steady_time::min());
+        } else {
+            one_.step(now);
+        }
         also_(ports_, one_, now);
         const auto next = one_.next_deadline();
         return next < end_.at ? next : end_.at;

@@ -26,6 +26,19 @@ namespace sinew::testing {
 
 class process_world;
 
+/// A handle on the journal that tells a runner when something was started. Its world wakes the runner
+/// then, so that nobody really waits.
+class waking_book : public faulty_journal<memory::journal> {
+public:
+    waking_book(faulty_journal<memory::journal> book, bool& rung)
+        : faulty_journal<memory::journal>(std::move(book)), rung_(&rung) {}
+
+    [[nodiscard]] bool wait_for_due(steady_time /*until*/) { return std::exchange(*rung_, false); }
+
+private:
+    bool* rung_;
+};
+
 /// What a runner is made of, in one life of its process.
 class runner_ports {
 public:
@@ -36,6 +49,9 @@ public:
     using process_type = scripted_process<runner_ports>;
 
     runner_ports(process& owner, process_world& world);
+    runner_ports(const runner_ports&) = delete;
+    runner_ports& operator=(const runner_ports&) = delete;
+    ~runner_ports();
 
     process& self;
     process_world& home;
@@ -43,16 +59,22 @@ public:
     memory::store connection;
     store_type store;
 
-    /// A handle on the journal, and one on the outbox.
+    /// A handle on the journal, one that wakes, and one on the outbox.
     [[nodiscard]] journal_type book();
+    [[nodiscard]] testing::waking_book waking_book();
     [[nodiscard]] outbox_type box();
     /// A process that does what is written.
     [[nodiscard]] process_type does(shared_script of) { return {*this, std::move(of)}; }
     /// What the runner has to keep to.
     template <class Options>
     void keeps_to(const Options& o) {
-        watch.bounds = {o.lease, o.instances_max, o.purge_max, o.call_timeout, o.retention};
+        watch.bounds = {o.lease, o.instances_max + o.ahead_max, o.purge_max, o.call_timeout,
+                        o.retention};
     }
+
+    /// There is something to claim.
+    void ring();
+    [[nodiscard]] bool wakes() const noexcept { return wakes_; }
 
     // What scripted processes ask: see scripted_process.hpp.
     std::optional<failure> begins(const attempt_info& at, std::string_view step);
@@ -73,6 +95,8 @@ private:
     };
 
     mailbox mailbox_;
+    bool wakes_ = false;
+    bool rung_ = false;
 };
 
 }  // namespace sinew::testing

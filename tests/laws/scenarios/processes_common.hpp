@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 [[nodiscard]] inline runner_options running(std::string_view owner) {
     return {.owner = std::string(owner),
             .instances_max = 4,
+            .ahead_max = 2,
             .batch_max = 4,
             .attempt_timeout = 5s,
             .base = 200ms,
@@ -60,6 +61,24 @@ template <class... Scripts>
     };
 }
 
+/// A runner of one process that is woken by what is started. It would look for itself so rarely that
+/// nothing ends in time.
+[[nodiscard]] inline auto runs_woken(runner_options options, shared_script script) {
+    return [options, script](runner_ports& p) {
+        p.keeps_to(options);
+        using driver = runner<runner_ports::store_type, waking_book, runner_ports::outbox_type,
+                              null_runner_observer, runner_ports::process_type>;
+        return driver(p.store, p.waking_book(), p.box(), options, p.does(script));
+    };
+}
+
+/// Options of a runner that takes one instance after the other, and claims others before their turn.
+[[nodiscard]] inline runner_options one_at_a_time(std::string_view owner) {
+    runner_options out = running(owner);
+    out.instances_max = 1;
+    return out;
+}
+
 /// Remembers the most that was seen of each count, over all lives of a runner.
 [[nodiscard]] inline auto watch(runner_counts& most) {
     return [&most](runner_ports&, const auto& one, moment) {
@@ -78,6 +97,7 @@ template <class... Scripts>
         raise(most.seats_taken, now.seats_taken);
         raise(most.seats_swept, now.seats_swept);
         raise(most.purged, now.purged);
+        raise(most.released, now.released);
     };
 }
 

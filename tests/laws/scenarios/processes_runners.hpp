@@ -64,11 +64,63 @@ inline void runner_handed_over(trial& t) {
     w.found().sometimes("a runner goes on where one was told to stop", second.steps_done != 0);
 }
 
+/// What was claimed before its turn is given back by a runner that is slow, and another has time for it.
+inline void waits_for_its_turn(trial& t) {
+    process_world w(t);
+    runner_counts first;
+    runner_counts second;
+    const auto order = write_process(forward({"pick", "pack"}, calls));
+    w.slow_call({"1", "pick"}, 1s);
+    w.start("shop", {{order, "1"}, {order, "2"}});
+    w.run_runner("one", runs(one_at_a_time("one"), order), watch(first), 100ms);
+    w.run_runner("two", runs(one_at_a_time("two"), order), watch(second), 5s);
+    w.run();
+    w.found().sometimes("what waited too long for its turn is given back", first.released != 0);
+    w.found().sometimes("another goes on with it", second.steps_done != 0);
+}
+
+/// What kills its process while others wait for their turn is found out, and they are done.
+inline void poison_before_others(trial& t) {
+    process_world w(t);
+    runner_counts most;
+    auto script = forward({"charge"}, calls);
+    script.type = "bad";
+    script.options.retry.max_starts = 2;
+    const auto bad = write_process(script);
+    const auto good = write_process(forward({"pick"}, calls));
+    w.poison({"bad", "charge"});
+    w.expect("bad", {instance_state::parked}, {"poisoned"});
+    w.start("shop", {{bad, "bad"}, {good, "good"}});
+    w.run_runner("runner", runs(one_at_a_time("one"), bad, good), watch(most), 100ms);
+    w.run();
+    check_poison(w.found(), static_cast<unsigned>(w.deaths()), 5);
+    w.found().sometimes("it is found out", most.poisoned != 0);
+}
+
+/// A runner is woken by what is started, and by the reply for which an instance waits.
+inline void runner_woken(trial& t) {
+    process_world w(t);
+    const auto order = write_process(forward({"pick", "pack"}, sends));
+    runner_options options = running("one");
+    options.poll_interval = 10s;
+    bool was_woken = false;
+    w.start("shop", {{order, "1"}}, 1s);
+    w.run_runner(
+        "one", runs_woken(options, order), [&](runner_ports&, const auto& one, moment now) {
+            was_woken = was_woken || (one.counts().completed != 0 && now.steady < steady_time(5s));
+        });
+    w.run();
+    w.found().sometimes("all is done before the runner would have looked for itself", was_woken);
+}
+
 inline constexpr named_scenario processes_runners_scenarios[] = {
     {"two_runners", two_runners},
     {"runner_replaced", runner_replaced},
     {"runner_comes_back", runner_comes_back},
     {"runner_handed_over", runner_handed_over},
+    {"waits_for_its_turn", waits_for_its_turn},
+    {"poison_before_others", poison_before_others},
+    {"runner_woken", runner_woken},
 };
 
 }  // namespace sinew::laws

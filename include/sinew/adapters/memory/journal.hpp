@@ -285,7 +285,8 @@ public:
         }
         transaction tx(tables_);
         const auto before = get(tx, number);
-        if (!before || before->entry.what.epoch != epoch || has_ended(before->entry.what.state)) {
+        if (!before || before->entry.what.epoch != epoch || has_ended(before->entry.what.state) ||
+            decision.known.value_or(before->entry.history.size()) != before->entry.history.size()) {
             return false;
         }
         instance after = *before;

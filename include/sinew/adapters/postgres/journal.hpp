@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A journal in PostgreSQL; models `journal` with all its sides.
+/// A journal in PostgreSQL; models `journal` with all its sides, and `waking_journal`.
 ///
 /// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
 /// database. A record of an instance about which nothing else changes is one insertion, under the
@@ -29,6 +29,8 @@
 #include <sinew/adapters/postgres/journal_statements.hpp>
 #include <sinew/adapters/postgres/journal_writes.hpp>
 #include <sinew/adapters/postgres/lease_rows.hpp>
+#include <sinew/adapters/postgres/notices.hpp>
+#include <sinew/adapters/postgres/outgoing.hpp>
 #include <sinew/adapters/postgres/session.hpp>
 #include <sinew/adapters/postgres/transaction.hpp>
 #include <sinew/adapters/postgres/values.hpp>
@@ -74,6 +76,7 @@ public:
             tx.use(sql_->start, book(), detail::hash_of_type(one.type), bytea{one.type},
                    bytea{one.id}, bytea{steps}, bytea{one.input}, detail::stamp_of(now));
         if (PQntuples(made.get()) != 0) {
+            wake_with_commit();
             return start_result::started;
         }
         const auto known =
@@ -84,6 +87,7 @@ public:
         if (detail::number_at(known.get(), 0, 2) == unborn) {
             tx.use(sql_->bear, detail::number_at(known.get(), 0, 0), bytea{steps}, bytea{one.input},
                    detail::stamp_of(now));
+            wake_with_commit();
             return start_result::started;
         }
         return detail::column<bool>(known.get(), 0, 1) ? start_result::was_there
@@ -107,6 +111,9 @@ public:
             tx.read(sql_->reply, number, book(), phase, bytea{one.to.step}, detail::stamp_of(now),
                     bytea{one.data}, is_awaited, detail::limit_of(options_.early_replies_max));
         if (detail::column<bool>(kept.get(), 0, 0)) {
+            if (is_awaited) {
+                wake_with_commit();
+            }
             return is_awaited ? reply_result::awaited : reply_result::early;
         }
         if (detail::column<bool>(kept.get(), 0, 1)) {
@@ -131,7 +138,11 @@ public:
         }
         const std::int64_t number = detail::number_at(its.get(), 0, 0);
         const auto row = tx.use(sql_->cancel, book(), number, bytea{detail::encode_note(note)});
-        return PQntuples(row.get()) != 0 && !forgotten(tx, number, row.get(), 0);
+        const bool is_noted = PQntuples(row.get()) != 0 && !forgotten(tx, number, row.get(), 0);
+        if (is_noted) {
+            wake_with_commit();
+        }
+        return is_noted;
     }
 
     /// How many seats there are.
@@ -188,6 +199,9 @@ public:
             }
             is_dirty_ = *is_dirty;
             known_.add(entries);
+            read.each_place([&](std::int64_t number, std::string_view where) {
+                known_.add(number, detail::row_address(where));
+            });
             return entries;
         }
     }
@@ -290,6 +304,7 @@ public:
         const auto count = static_cast<std::int32_t>(decision.records.size());
         const auto state = static_cast<std::int32_t>(decision.becomes);
         const std::string why = detail::encode_note(decision.why);
+        const std::int64_t known = decision.known ? detail::limit_of(*decision.known) : -1;
         const auto rows = several("a decision", until, [&](detail::wire& to) {
             to.queue(sql_->lock, detail::parameters(number));
             to.queue(sql_->decide,
@@ -297,9 +312,20 @@ public:
                          book(), number, detail::number_of(epoch), detail::stamp_of(now), state,
                          bytea{why}, count, records.steps.value(), records.phases.value(),
                          records.kinds.value(), records.attempts.value(), records.begun.value(),
-                         records.at.value(), records.results.value(), records.whys.value()));
+                         records.at.value(), records.results.value(), records.whys.value(), known));
         });
-        return PQntuples(rows.get()) != 0;
+        const bool is_decided = PQntuples(rows.get()) != 0;
+        if (is_decided && decision.becomes == instance_state::open) {
+            wake(until);
+        }
+        return is_decided;
+    }
+
+    /// Listens on the server (`LISTEN`), so that a commit wakes this one wherever it runs. The first
+    /// call on a new connection asks the server to call, takes as long as that takes, and answers true:
+    /// something may have been started before.
+    [[nodiscard]] bool wait_for_due(steady_time until) {
+        return session_->wait_for_call(opened_.channel, until);
     }
 
     [[nodiscard]] journal_counts counts(steady_time until = never) const {
@@ -347,6 +373,9 @@ private:
             s.journals = std::make_shared<detail::journal_statements>(s.named);
         }
         sql_ = s.journals;
+        if (!s.adding) {
+            s.adding = std::make_unique<detail::adding_statements>(s.named);  // it calls, too
+        }
         auto row = s.settled(what, never, sql_->open, bytea{name});
         if (PQntuples(row.get()) == 0) {
             static_cast<void>(
@@ -354,7 +383,8 @@ private:
             row = s.settled(what, never, sql_->open, bytea{name});
         }
         opened_ = {detail::column<std::int32_t>(row.get(), 0, 0),
-                   detail::column<shard_id>(row.get(), 0, 1)};
+                   detail::column<shard_id>(row.get(), 0, 1),
+                   detail::channel_of(s.named.schema(), "journal." + name)};
         s.books.emplace(name, opened_);
     }
 
@@ -363,6 +393,25 @@ private:
             throw usage_error("the transaction belongs to another store than the journal");
         }
         tx.check();
+    }
+
+    /// The commit of the open transaction wakes runners.
+    void wake_with_commit() const {
+        if (session_->options.notify) {
+            session_->added.channels.insert(opened_.channel);
+        }
+    }
+    /// Wakes runners for what is committed. If that fails, they look for themselves.
+    void wake(steady_time until) const {
+        if (!session_->options.notify) {
+            return;
+        }
+        try {
+            static_cast<void>(session_->settle_several("waking runners", until, [&](detail::wire&) {
+                session_->queue_call(opened_.channel);
+            }));
+        } catch (const error&) {
+        }
     }
 
     [[nodiscard]] detail::lease_rows leases() const noexcept {

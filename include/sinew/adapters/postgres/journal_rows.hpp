@@ -235,6 +235,16 @@ public:
         return out;
     }
 
+    /// Calls `f` with the number of each instance, and where the row of its state lies.
+    template <class F>
+    void each_place(F f) const {
+        for (int row = 0; row < PQntuples(from_); ++row) {
+            if (number_at(from_, row, place) == -1) {
+                f(number_at(from_, row, 0), column_bytes(from_, row, row_place));
+            }
+        }
+    }
+
     /// The row about the lease that was asked under, if it holds; whether it says that there are
     /// instances of dead runners.
     [[nodiscard]] std::optional<bool> lease() const {
@@ -267,7 +277,8 @@ private:
         wait_step,
         cancelled,
         why,
-        reply
+        reply,
+        row_place
     };
 
     struct kept_record {

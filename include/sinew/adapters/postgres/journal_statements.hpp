@@ -74,6 +74,8 @@ struct journal_statements {
           add(named(add_text)),
           add_one(named(add_one_text())),
           end_one(named(end_one_text())),
+          add_there(named(add_there_text())),
+          end_there(named(end_there_text())),
           join_one(named(join_one_text)),
           write(named(write_text(false))),
           write_one(named(write_text(true))),
@@ -98,15 +100,17 @@ struct journal_statements {
               "~journal_seats l SET unswept = 0 FROM seen WHERE l.book "
               "= $1 AND l.seat = seen.seat AND l.unswept = seen.unswept")),
           take(named(take_text())),
-          claimed(named(std::string("WITH mine AS MATERIALIZED (SELECT * FROM ~journal_states "
-                                    "WHERE book = $1 AND seat = $2 AND seat_epoch = $3 AND tag = "
+          claimed(named(std::string("WITH mine AS MATERIALIZED (SELECT *, ctid AS row_place "
+                                    "FROM ~journal_states WHERE book = $1 AND seat = $2 AND "
+                                    "seat_epoch = $3 AND tag = "
                                     "$4) ")
                             .append(instance_rows)
                             .append(record_rows)
                             .append(lease_row))),
           // What people see and do.
-          find(named(std::string("WITH mine AS MATERIALIZED (SELECT s.* FROM ~journal_instances "
-                                 "i JOIN ~journal_states s ON s.number = i.number WHERE i.book = "
+          find(named(std::string("WITH mine AS MATERIALIZED (SELECT s.*, s.ctid AS row_place "
+                                 "FROM ~journal_instances i JOIN ~journal_states s ON s.number = "
+                                 "i.number WHERE i.book = "
                                  "$1 AND ~key_of(i.type) = ~key_of($2) AND ~key_of(i.id) = "
                                  "~key_of($3) AND s.state < 5) ")
                          .append(instance_rows)
@@ -162,6 +166,8 @@ struct journal_statements {
     prepared add;
     prepared add_one;
     prepared end_one;
+    prepared add_there;
+    prepared end_there;
     prepared join_one;
     prepared write;
     prepared write_one;

@@ -21,28 +21,29 @@ inline constexpr std::string_view is_awaited =
 inline constexpr std::string_view take_row =
     "INSERT INTO ~journal_states AS s(number, epoch, kind, due, due_from, since, book, state";
 
-/// Instances as rows, from `mine`: 10 numbers, 9 texts.
+/// Instances as rows, from `mine`: 10 numbers, 9 texts, and where the row of its state lies.
 inline constexpr std::string_view instance_rows =
     "SELECT s.number, -1 AS place, s.epoch AS n1, s.state::bigint AS n2, s.records::bigint AS n3, "
     "s.since AS n4, s.unsettled AS n5, i.started AS n6, s.wait_from AS n7, s.wait_due AS n8, "
     "s.wait_phase::bigint AS n9, s.due AS n10, i.type AS b1, i.id AS b2, i.steps AS b3, i.input AS "
-    "b4, s.progress AS b5, s.wait_step AS b6, s.cancelled AS b7, s.why AS b8, r.data AS b9 FROM "
-    "mine s JOIN ~journal_instances i ON i.number = s.number LEFT JOIN ~journal_replies r ON "
+    "b4, s.progress AS b5, s.wait_step AS b6, s.cancelled AS b7, s.why AS b8, r.data AS b9, "
+    "pg_catalog.tidsend(s.row_place) AS b10 FROM mine s JOIN ~journal_instances i ON i.number = "
+    "s.number LEFT JOIN ~journal_replies r ON "
     "s.state = 0 AND r.number = s.number AND r.phase = s.wait_phase AND ~key_of(r.step) = "
     "~key_of(s.wait_step)";
 
 /// Their records, in the same columns.
 inline constexpr std::string_view record_rows =
     " UNION ALL SELECT r.number, r.place, r.written, r.phase, r.kind, r.attempts, r.begun, r.at, "
-    "NULL, NULL, NULL, NULL, r.step, r.result, r.why, NULL, NULL, NULL, NULL, NULL, NULL FROM mine "
-    "s JOIN ~journal_records r ON r.number = s.number";
+    "NULL, NULL, NULL, NULL, r.step, r.result, r.why, NULL, NULL, NULL, NULL, NULL, NULL, NULL "
+    "FROM mine s JOIN ~journal_records r ON r.number = s.number";
 
 /// What a seat's lease adds to that: whether there are instances of dead runners.
 inline constexpr std::string_view lease_row =
     " UNION ALL SELECT 0, -2, CASE WHEN EXISTS (SELECT 1 FROM ~journal_seats WHERE book = $1 AND "
     "unswept > 0) THEN 1 ELSE 0 END, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
-    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ~journal_seats WHERE book = $1 AND seat = "
-    "$2 AND epoch = $3 AND owner <> ''";
+    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ~journal_seats WHERE book = $1 AND "
+    "seat = $2 AND epoch = $3 AND owner <> ''";
 
 /// Keeps a reply: $1 the instance, $2 the book, then the reply, whether it is awaited, and how many
 /// may be kept that are not. Answers whether it is kept now, and whether its step has a record. The
@@ -108,6 +109,34 @@ inline constexpr std::string_view is_plainly_held =
             " RETURNING s.number) INSERT INTO ~journal_records(number, written, begun, at, "
             "attempts, place, phase, kind, step, result, why) SELECT e.number, $2, $9, $10, $8, "
             "$5, $6, $7, $11, $12, nullif($13::bytea, '') FROM ended e");
+}
+
+/// The row of an instance of which it is known where it lay when it was claimed, and how many records
+/// there are: $1 its place, $2 and $3 number and epoch. A row that was written since then lies elsewhere.
+inline constexpr std::string_view lies_there =
+    "s.ctid = $1 AND s.number = $2 AND s.epoch = $3 AND s.seat IS NOT NULL AND NOT s.replied AND "
+    "s.wait_step IS NULL AND s.cancelled IS NULL";
+
+/// As `add_one_text` and `end_one_text` of such an instance, without a look into an index.
+[[nodiscard]] inline std::string add_there_text() {
+    return std::string(
+               "INSERT INTO ~journal_records(number, written, begun, at, attempts, place, phase, "
+               "kind, step, result, why) SELECT s.number, $8, $9, $10, $7, $4, $5, $6, $11, $12, "
+               "nullif($13::bytea, '') FROM ~journal_states s WHERE ")
+        .append(lies_there)
+        .append(" FOR NO KEY UPDATE OF s");
+}
+[[nodiscard]] inline std::string end_there_text() {
+    return std::string(
+               "WITH ended AS (UPDATE ~journal_states s SET epoch = s.epoch + 1, claimed = false, "
+               "seat = NULL, state = $14, ended = $8, since = $8, due = $8, due_from = $8, records "
+               "= $4 + 1, unsettled = 0, progress = NULL, wait_from = NULL, wait_due = NULL, "
+               "wait_phase = NULL, why = NULL WHERE ")
+        .append(lies_there)
+        .append(
+            " RETURNING s.number) INSERT INTO ~journal_records(number, written, begun, at, "
+            "attempts, place, phase, kind, step, result, why) SELECT e.number, $8, $9, $10, $7, "
+            "$4, $5, $6, $11, $12, nullif($13::bytea, '') FROM ended e");
 }
 
 /// One record in a service's transaction, where the row is taken for writing and not looked for.
@@ -295,11 +324,13 @@ inline constexpr std::string_view stuck_text =
     "s.since END < $2 ORDER BY s.number LIMIT $4";
 
 /// What people decide of an instance that is locked: $1 the book, $2 and $3 number and epoch, $4 the
-/// time, $5 the state, $6 why, $7 how many records; then their columns.
+/// time, $5 the state, $6 why, $7 how many records; then their columns, and how many there have to be, or
+/// -1.
 inline constexpr std::string_view decide_text =
-    "WITH s AS MATERIALIZED (SELECT number FROM ~journal_states WHERE number = $2 AND book = $1 "
+    "WITH one AS MATERIALIZED (SELECT number FROM ~journal_states WHERE number = $2 AND book = $1 "
     "AND epoch = $3 AND state < 2), c AS MATERIALIZED (SELECT coalesce(max(r.place) + 1, 0) AS "
-    "count FROM s JOIN ~journal_records r ON r.number = s.number), added AS (INSERT INTO "
+    "count FROM one JOIN ~journal_records r ON r.number = one.number), s AS MATERIALIZED (SELECT "
+    "one.number FROM one, c WHERE $16 < 0 OR c.count = $16), added AS (INSERT INTO "
     "~journal_records(number, written, begun, at, attempts, place, phase, kind, step, result, why) "
     "SELECT s.number, $4, r.begun, r.at, r.attempts, c.count + r.nth - 1, r.phase, r.kind, r.step, "
     "r.result, nullif(r.why, '') FROM s, c, unnest($8::bytea[], $9::bigint[], $10::bigint[], "

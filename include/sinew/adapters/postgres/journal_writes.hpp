@@ -5,15 +5,16 @@
 ///
 /// | the writes | what is sent |
 /// | --- | --- |
-/// | one record, and its claim goes on | `add_one` |
-/// | one record, and its instance has ended | `end_one` |
+/// | one record, and its claim goes on | `add_there`; `add_one` |
+/// | one record, and its instance has ended | `end_there`; `end_one` |
 /// | records, and all claims go on | `add` |
 /// | any others; those of the above that it did not do | `write` |
 /// | of those, some wait for a reply | `refresh` behind it |
 /// | in a transaction, one record, and its claim goes on | `join_one` |
 /// | in a transaction, any other, and what `join_one` did not do | `write_one`, or `write` |
 ///
-/// The first three and `join_one` leave alone what they cannot decide by the instance's row: replies
+/// Those that say `there` are for an instance that this program claimed and of which nothing but records
+/// was written since: the row that they lock is found without an index. All but the last two leave alone what they cannot decide by the instance's row: replies
 /// that are to be taken away, a wait for a reply that ends, a cancellation that is to be told, a record
 /// that is there already, a claim that has ended. `write` does and answers for all of these.
 
@@ -33,12 +34,14 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -76,8 +79,32 @@ void with_values(const journal_write& one, const write_columns& w, std::int32_t 
       std::int64_t{r.attempts}, stamp_of(r.begun), stamp_of(r.at), bytea{r.result}, bytea{why});
 }
 
+/// Where a row lies, as the server says it in binary.
+class row_address {
+public:
+    /// PostgreSQL's number of the type `tid`.
+    static constexpr type its_type = static_cast<type>(27);
+
+    row_address() = default;
+    explicit row_address(std::string_view bytes) noexcept : is_known_(bytes.size() == size) {
+        for (std::size_t i = 0; is_known_ && i < size; ++i) {
+            bytes_[i] = bytes[i];
+        }
+    }
+    [[nodiscard]] bool is_known() const noexcept { return is_known_; }
+    [[nodiscard]] array_value value() const noexcept {
+        return {its_type, std::string_view(bytes_.data(), size)};
+    }
+
+private:
+    static constexpr std::size_t size = 6;
+    std::array<char, size> bytes_{};
+    bool is_known_ = false;
+};
+
 /// How many records there are of claimed instances, as far as this program knows: at least so many,
-/// as long as the claim lasts. So the server need not look for the record before the next one.
+/// as long as the claim lasts. So the server need not look for the record before the next one. And
+/// where the rows of their states lay when they were claimed.
 class known_records {
 public:
     /// Of how many instances it is known at most.
@@ -85,13 +112,19 @@ public:
 
     void add(const std::vector<journal_entry>& claimed) {
         for (const auto& one : claimed) {
-            put(claim_of(one.what), one.history.size());
+            put(claim_of(one.what), one.history.size(), {});
         }
     }
-    /// A write was done.
-    void add(const journal_write& one) {
+    /// Where the row of a claimed instance lies.
+    void add(std::int64_t number, row_address where) {
+        if (const auto found = all_.find(number); found != all_.end()) {
+            found->second.where = where;
+        }
+    }
+    /// A write was done. `where`: the row is still there.
+    void add(const journal_write& one, row_address where) {
         if (one.end == claim_end::none) {
-            put(one.claim, one.known + one.records.size());
+            put(one.claim, one.known + one.records.size(), where);
         } else {
             all_.erase(one.claim.number);
         }
@@ -102,18 +135,23 @@ public:
         return found != all_.end() && found->second.epoch == one.claim.epoch &&
                found->second.records >= one.known;
     }
+    /// Where the row of an instance lies of which that, and how many records there are, is known.
+    [[nodiscard]] row_address where(const journal_write& one) const {
+        return has(one) ? all_.find(one.claim.number)->second.where : row_address();
+    }
 
 private:
     struct counted {
         epoch_number epoch = 0;
         std::size_t records = 0;
+        row_address where{};
     };
 
-    void put(const instance_claim& of, std::size_t records) {
+    void put(const instance_claim& of, std::size_t records, row_address where) {
         if (all_.size() >= most) {
             all_.clear();
         }
-        all_[of.number] = {of.epoch, records};
+        all_[of.number] = {of.epoch, records, where};
     }
 
     std::map<std::int64_t, counted> all_{};
@@ -128,6 +166,17 @@ void with_record(const journal_write& one, std::int32_t book, wall_time now, boo
       static_cast<std::int32_t>(one.known), static_cast<std::int32_t>(r.where.phase),
       static_cast<std::int32_t>(r.kind), std::int64_t{r.attempts}, stamp_of(r.begun),
       stamp_of(r.at), bytea{r.where.step}, bytea{r.result}, bytea{why}, is_known);
+}
+
+/// Calls `f` with the values of `journal_statements::add_there`, for a write of one record.
+template <class F>
+void with_record_there(const journal_write& one, const row_address& where, wall_time now, F f) {
+    const auto& r = one.records.front();
+    const std::string why = encode_note(r.why);
+    f(where.value(), one.claim.number, number_of(one.claim.epoch),
+      static_cast<std::int32_t>(one.known), static_cast<std::int32_t>(r.where.phase),
+      static_cast<std::int32_t>(r.kind), std::int64_t{r.attempts}, stamp_of(now), stamp_of(r.begun),
+      stamp_of(r.at), bytea{r.where.step}, bytea{r.result}, bytea{why});
 }
 
 /// A write that was not done though its claim goes on knows more records than there are. `is_held`
@@ -186,15 +235,18 @@ private:
     void write_some(std::span<const journal_write> writes, std::span<write_result> out,
                     wall_time now, steady_time until) {
         std::vector<std::size_t> left;
+        bool has_moved = true;  // each row is a new one now
         if (writes.size() == 1 && is_single(writes[0])) {
             const auto done = write_single(writes[0], now, until);
             if (!done || *done) {
                 out[0] = {done ? fenced_result::done : fenced_result::unknown, false};
+                has_moved = false;
             } else {
                 left.push_back(0);
             }
         } else if (std::all_of(writes.begin(), writes.end(), is_plain)) {
             left = add_records(writes, out, now, until);
+            has_moved = !left.empty();
         } else {
             for (std::size_t i = 0; i < writes.size(); ++i) {
                 left.push_back(i);
@@ -205,7 +257,7 @@ private:
         }
         for (std::size_t i = 0; i < writes.size(); ++i) {
             if (out[i].how == fenced_result::done) {
-                known_->add(writes[i]);
+                known_->add(writes[i], has_moved ? row_address() : known_->where(writes[i]));
             }
         }
     }
@@ -220,17 +272,25 @@ private:
     /// Answers whether it is done; nothing if no answer came.
     [[nodiscard]] std::optional<bool> write_single(const journal_write& one, wall_time now,
                                                    steady_time until) {
-        const auto with = [&](prepared& sql, const auto&... more) {
+        const row_address where = known_->where(one);
+        const auto with = [&](prepared& there, prepared& sql, const auto&... more) {
             std::optional<std::size_t> count;
+            if (where.is_known()) {
+                with_record_there(one, where, now, [&](const auto&... values) {
+                    count = in_->settle_count("a record", until, there, values..., more...);
+                });
+                return count;
+            }
             with_record(one, book_, now, known_->has(one), [&](const auto&... values) {
                 count = in_->settle_count("a record", until, sql, values..., more...);
             });
             return count;
         };
         try {
-            const auto added = one.end == claim_end::none
-                                   ? with(sql_->add_one)
-                                   : with(sql_->end_one, static_cast<std::int32_t>(one.end) - 1);
+            const auto added =
+                one.end == claim_end::none
+                    ? with(sql_->add_there, sql_->add_one)
+                    : with(sql_->end_there, sql_->end_one, static_cast<std::int32_t>(one.end) - 1);
             return added ? std::optional(*added != 0) : std::nullopt;
         } catch (const constraint_error& e) {
             if (e.state() != "23505") {

@@ -55,8 +55,8 @@ struct store_options {
     postgres::isolation isolation = postgres::isolation::serializable;
     /// Whether the schema and its tables are made if they are not there.
     bool create = true;
-    /// Whether a commit that added to an outbox wakes its relays (NOTIFY, right behind the commit).
-    /// Without it they find the events when they look the next time.
+    /// Whether a commit that added to an outbox wakes its relays, and one that gave a journal something
+    /// to do its runners (NOTIFY, right behind the commit). Without it they look from time to time.
     bool notify = true;
     /// Whether statements are kept prepared. Not behind a pooler that gives one server connection to
     /// several clients in turn.
@@ -80,6 +80,7 @@ struct opened_box {
 struct opened_journal {
     std::int32_t book = 0;
     shard_id seats = 0;
+    std::string channel{};
 };
 
 /// A second connection, which reads what is committed while the first has a transaction open.

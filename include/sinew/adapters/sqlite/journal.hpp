@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A journal in an SQLite file; models `journal`.
+/// A journal in an SQLite file; models `journal` and `waking_journal`.
 ///
 /// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
 /// file. The file has one writer at a time, so a transaction that writes of an instance keeps others
@@ -18,6 +18,7 @@
 /// thread at a time for a store and all that was made of it: a runner on a thread of its own has a
 /// store of its own.
 
+#include <sinew/adapters/sqlite/added_signal.hpp>
 #include <sinew/adapters/sqlite/journal_appends.hpp>
 #include <sinew/adapters/sqlite/journal_arrivals.hpp>
 #include <sinew/adapters/sqlite/journal_books.hpp>
@@ -64,20 +65,28 @@ public:
     start_result start(transaction& tx, const new_instance& one, wall_time now) {
         check_mine(tx);
         check_startable(one, options_);
-        return own_writes::all_or_nothing(tx, [&] { return arrivals().start(one, now); });
+        const start_result how =
+            own_writes::all_or_nothing(tx, [&] { return arrivals().start(one, now); });
+        wake_with_commit(how == start_result::started);
+        return how;
     }
 
     reply_result reply(transaction& tx, const process_reply& one, wall_time now) {
         check_mine(tx);
         check_reply(one, options_);
-        return own_writes::all_or_nothing(
+        const reply_result how = own_writes::all_or_nothing(
             tx, [&] { return arrivals().reply(one, now, options_.early_replies_max); });
+        wake_with_commit(how == reply_result::awaited);
+        return how;
     }
 
     bool cancel(transaction& tx, std::string_view type, std::string_view id,
                 const failure_note& note) {
         check_mine(tx);
-        return own_writes::all_or_nothing(tx, [&] { return arrivals().cancel(type, id, note); });
+        const bool is_noted =
+            own_writes::all_or_nothing(tx, [&] { return arrivals().cancel(type, id, note); });
+        wake_with_commit(is_noted);
+        return is_noted;
     }
 
     /// How many seats there are.
@@ -240,8 +249,21 @@ public:
         if (!appends().decide(number, epoch, decision, now)) {
             return false;
         }
+        wake_with_commit(decision.becomes == instance_state::open);
         finish(tx);
         return true;
+    }
+
+    /// As `waking_journal` says, of what this program commits, by whichever store on the same file.
+    /// What other programs commit is found when a runner looks the next time.
+    [[nodiscard]] bool wait_for_due(steady_time until) {
+        session_->check_idle("waiting for a journal");
+        const std::uint64_t raised = book_.signal->count();
+        if (raised == seen_raised_ && machine_clock::now().steady < until) {
+            book_.signal->wait(raised, until);
+        }
+        const std::uint64_t seen = std::exchange(seen_raised_, book_.signal->count());
+        return seen != seen_raised_;
     }
 
     [[nodiscard]] journal_counts counts(steady_time until = never) const {
@@ -270,6 +292,7 @@ private:
                               " seats, and is opened with " + std::to_string(options_.seats) +
                               "; open it with .seats = " + std::to_string(book_.seats));
         }
+        seen_raised_ = book_.signal->count();
     }
 
     void check_mine(const transaction& tx) const {
@@ -277,6 +300,11 @@ private:
             throw usage_error("the transaction belongs to another store than the journal");
         }
         own_writes::check(tx);
+    }
+    void wake_with_commit(bool is_due) const {
+        if (is_due) {
+            session_->journal->touch(book_);
+        }
     }
     void check_seat(shard_id seat) const {
         if (seat >= options_.seats) {
@@ -333,6 +361,7 @@ private:
     std::shared_ptr<detail::session> session_;
     journal_options options_;
     detail::book_state book_;
+    std::uint64_t seen_raised_ = 0;
 };
 
 }  // namespace sinew::sqlite

@@ -56,7 +56,8 @@ public:
     [[nodiscard]] bool decide(std::int64_t number, epoch_number epoch,
                               const desk_decision& decision, wall_time now) const {
         auto row = to_.rows().find(number);
-        if (!row || row->what.epoch != epoch || has_ended(row->what.state)) {
+        if (!row || row->what.epoch != epoch || has_ended(row->what.state) ||
+            decision.known.value_or(row->records) != row->records) {
             return false;
         }
         auto& what = row->what;

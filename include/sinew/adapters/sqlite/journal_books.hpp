@@ -3,6 +3,7 @@
 /// @file
 /// The journals of an SQLite file: how they are found and made.
 
+#include <sinew/adapters/sqlite/added_signal.hpp>
 #include <sinew/adapters/sqlite/journal_part.hpp>
 #include <sinew/adapters/sqlite/journal_tables.hpp>
 #include <sinew/adapters/sqlite/leases.hpp>
@@ -51,6 +52,16 @@ namespace sinew::sqlite::detail {
     return find_book(s, name).value();
 }
 
+/// The name of a journal's signal in this process. A database without a file is seen by its own session
+/// alone.
+[[nodiscard]] inline std::string signal_name_of_book(const session& s, const std::string& name) {
+    std::string all = s.db.file();
+    if (all.empty()) {
+        all = std::to_string(reinterpret_cast<std::uintptr_t>(&s));
+    }
+    return all.append(1, '\0').append(s.named("~journals")).append(1, '\0').append(name);
+}
+
 /// The journal of that name, which is made if it is not there.
 [[nodiscard]] inline book_state open_book(const std::shared_ptr<session>& on,
                                           const std::string& name, shard_id seats) {
@@ -66,6 +77,7 @@ namespace sinew::sqlite::detail {
         found = make_book(s, name, seats);
         own_writes::finish(s, tx);
     }
+    found->signal = signal_of(signal_name_of_book(s, name));
     return books.emplace(name, *found).first->second;
 }
 

@@ -3,17 +3,21 @@
 /// @file
 /// What a session keeps for its journals: their statements, and which there are.
 
+#include <sinew/adapters/sqlite/added_signal.hpp>
 #include <sinew/adapters/sqlite/journal_statements.hpp>
 #include <sinew/adapters/sqlite/journal_tables.hpp>
 #include <sinew/adapters/sqlite/schema.hpp>
+#include <sinew/core/commit_result.hpp>
 #include <sinew/core/shard_lease.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace sinew::sqlite::detail {
 
@@ -22,6 +26,8 @@ struct book_state {
     std::int64_t number = 0;
     shard_id seats = 0;
     std::int64_t first_stream = 0;
+    /// Raised when there may be something to claim.
+    std::shared_ptr<added_signal> signal{};
 
     [[nodiscard]] std::int64_t stream(shard_id seat) const noexcept { return first_stream + seat; }
     [[nodiscard]] std::int64_t last_stream() const noexcept { return first_stream + seats - 1; }
@@ -51,12 +57,27 @@ private:
 struct journal_part {
     explicit journal_part(const naming& named) : reads(named), writes(named) {}
 
+    /// What the open transaction has written may be claimed when it has committed.
+    void touch(const book_state& book) { touched_.push_back(book.signal); }
+    /// The transaction has ended. Those that wait are told of what may be there now.
+    void after_end(commit_result how) {
+        for (const auto& one : touched_) {
+            if (how != commit_result::aborted) {
+                one->raise();
+            }
+        }
+        touched_.clear();
+    }
+
     journal_reads reads;
     /// Those of the connection that reads beside an open transaction.
     std::optional<journal_reads> reads_beside;
     journal_writes writes;
     std::map<std::string, book_state> books;
     known_records known;
+
+private:
+    std::vector<std::shared_ptr<added_signal>> touched_;
 };
 
 }  // namespace sinew::sqlite::detail

@@ -282,6 +282,9 @@ private:
         if (session_->outbox) {
             session_->outbox->after_end(how_);
         }
+        if (session_->journal) {
+            session_->journal->after_end(how_);
+        }
     }
 
     void undo_all() noexcept {

@@ -77,6 +77,30 @@ void claim_journal_desk(Suite& run) {
                   c.equal(at.ids(), texts(), "what can be claimed");
               });
     run.claim(
+        {"journal_desk 3", "who decides by a history to which something was added changes nothing",
+         "decide: a record changes no epoch, so the number of records is compared as well"},
+        [](check& c, auto& env) {
+            journal_scene at(c, env);
+            static_cast<void>(at.start("1"));
+            const auto entry = at.claim_one("1");
+            const auto decide = [&](std::size_t known) {
+                return at.book.decide(entry.what.number, entry.what.epoch,
+                                      {.becomes = instance_state::parked,
+                                       .known = known,
+                                       .records = {at.record("charge", record_kind::skipped)},
+                                       .why = at.note("why")},
+                                      at.now, at.until());
+            };
+            at.write_done(at.with_record(entry, "reserve"));
+            c.that(!decide(0), "who did not see the record not to decide", "true");
+            c.that(!decide(2), "who saw more than there is not to decide", "true");
+            c.equal(at.look("1").what.epoch, entry.what.epoch, "the epoch");
+            c.equal(at.look("1").history, std::vector{at.record("reserve")}, "the history");
+            c.that(decide(1), "who saw it to decide", "false");
+            c.equal(at.look("1").what.state, instance_state::parked, "the state");
+            c.equal(at.look("1").history.size(), std::size_t{2}, "the records");
+        });
+    run.claim(
         {"journal_desk 3", "who holds an instance on which people decide finds its claim ended",
          "decide: the epoch rises also where somebody holds it"},
         [](check& c, auto& env) {
