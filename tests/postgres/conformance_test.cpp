@@ -27,27 +27,38 @@ namespace {
 constexpr const char* effects_table =
     "CREATE TABLE IF NOT EXISTS effects(key bytea PRIMARY KEY, value bytea NOT NULL)";
 
-struct postgres_environment : real_time {
-    place here;
+/// Nobody but the scenarios takes locks here: an autovacuum worker that cuts a table off holds one that
+/// no statement passes, for longer than `lock_timeout` where it has to wait for a processor meanwhile.
+postgres_server& quiet_server() {
+    static postgres_server one({.settings = {"autovacuum=off"}});
+    return one;
+}
 
+/// What is to be refused is refused by a lock that somebody holds. Whatever else takes time takes it on
+/// a busy machine, so that it does not matter how much.
+struct postgres_environment : real_time {
+    place here{quiet_server()};
+
+    [[nodiscard]] static sinew::duration patience() { return std::chrono::minutes(1); }
     [[nodiscard]] postgres::store_options options() const {
-        return {.schema = here.schema, .lock_timeout = std::chrono::milliseconds(20)};
+        return {.schema = here.schema,
+                .call_timeout = patience(),
+                .lock_timeout = std::chrono::milliseconds(20)};
     }
     /// All sessions end, as they do when their processes die.
     void crash() const {
         own_connection(here.conninfo)
             .ask(
-                "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE "
+                "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE "
                 "pid <> pg_backend_pid() AND backend_type = 'client backend'");
     }
 };
 
 struct postgres_store_environment : postgres_environment {
-    std::unique_ptr<proxy> between = std::make_unique<proxy>(postgres_server::shared().folder());
+    std::unique_ptr<proxy> between = std::make_unique<proxy>(quiet_server().folder());
 
     [[nodiscard]] postgres::store open() const {
-        postgres::store s(between->through(here.conninfo, postgres_server::shared().folder()),
-                          options());
+        postgres::store s(between->through(here.conninfo, quiet_server().folder()), options());
         s.connection().execute_script(effects_table);
         return s;
     }
@@ -83,11 +94,10 @@ struct postgres_letters_environment : postgres_environment {
 };
 
 struct postgres_outbox_environment : postgres_environment {
-    std::unique_ptr<proxy> between = std::make_unique<proxy>(postgres_server::shared().folder());
+    std::unique_ptr<proxy> between = std::make_unique<proxy>(quiet_server().folder());
 
     [[nodiscard]] postgres::store open() const {
-        return postgres::store(between->through(here.conninfo, postgres_server::shared().folder()),
-                               options());
+        return postgres::store(between->through(here.conninfo, quiet_server().folder()), options());
     }
     [[nodiscard]] postgres::outbox outbox_of(postgres::store& s) const {
         return s.outbox("orders");

@@ -126,8 +126,9 @@ private:
                 return;
             }
             if (lost) {
-                static_cast<void>(::read(server, room.data(), room.size()));  // it has answered
-                return;
+                while (!stop_ && !is_ready(server)) {
+                }
+                return;  // it has answered
             }
         }
     }

@@ -59,6 +59,21 @@ inline void append_short(std::string& to, std::uint32_t value) {
     to.append(bytes, 2);
 }
 
+/// How many of so many entries begin a bundle: those that belong together, as far as it has room; 0 if
+/// the first is too large for one. `size_of(i)` is how many bytes the columns of an event have, and
+/// `belongs(i)` is whether it may lie in one row with the first.
+template <class SizeOf, class Belongs>
+[[nodiscard]] std::size_t bundle_length(std::size_t entries, SizeOf size_of, Belongs belongs) {
+    std::size_t count = 0;
+    std::size_t bytes = bundle_head;
+    while (count < entries && count < bundle_entries_max && belongs(count) &&
+           size_of(count) <= bundle_bytes_max &&
+           bundled_head + size_of(count) <= bundle_bytes_max - bytes) {
+        bytes += bundled_head + size_of(count++);
+    }
+    return count;
+}
+
 /// Reads the entries of a bundle one after the other.
 class bundle_reader {
 public:

@@ -325,7 +325,7 @@ public:
                               read.to_split.empty() && read.shown() < limit - limit / 4;
         if (is_short) {
             entries_per_row_ = 1;
-        } else if (read.rows() != 0) {
+        } else if (read.shown() != 0) {
             entries_per_row_ = static_cast<double>(read.shown()) / static_cast<double>(read.rows());
         }
         return !is_short;

@@ -257,27 +257,18 @@ private:
             return entries_[std::get<2>(order[i])];
         };
         for (std::size_t i = 0; i < order.size();) {
-            if (size_of(at(i)) > bundle_bytes_max - bundle_head) {
+            const std::size_t count = bundle_length(
+                order.size() - i, [&](std::size_t j) { return at(i + j).bytes; },
+                [&](std::size_t j) { return at(i).shares_bundle_with(at(i + j)); });
+            if (count == 0) {
                 queue_bundles(to, sql);
                 put_row(at(i++));
                 continue;
             }
             queue_alone(to, sql);
-            std::size_t count = 0;
-            std::size_t bytes = bundle_head;
-            while (i + count < order.size() && count < bundle_entries_max &&
-                   at(i).shares_bundle_with(at(i + count)) &&
-                   bytes + size_of(at(i + count)) <= bundle_bytes_max) {
-                bytes += size_of(at(i + count++));
-            }
             put_bundle(at(i), count, [&](std::size_t j) -> const entry& { return at(i + j); });
             i += count;
         }
-    }
-
-    /// What an event takes in a bundle.
-    [[nodiscard]] static std::size_t size_of(const entry& one) noexcept {
-        return bundled_head + one.bytes;
     }
 
     template <class At>
