@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: BSL-1.0
 
-# sinew_mutants(PROBE file MUTANTS file... ROOT folder LINK target... [ALL_SCENARIOS])
+# sinew_mutants(PROBE file MUTANTS file... ROOT folder LINK target... [COSTS file] [ALL_SCENARIOS])
 #
 # Defines the program mutant_probe (nothing changed) and for each mutant NAME the program
 # mutant_NAME; the target mutants_all stands for them all. None of them is part of `all`. Writes
 # mutants.txt for run.sh, one line for each program: NAME|program|law|what is expected|about.
 #
+# To compile a probe takes longer than to run it, so there is no optimiser: but for mutant_probe, which
+# runs all scenarios, and for those that run all schedules with two faults, as nothing with fewer
+# catches them. These are the ones that must survive, and those of which COSTS says so.
+#
 # A mutant that has a line `scenarios:` is built with these alone, as that takes half the time; with
 # ALL_SCENARIOS it is built with all of them like the others.
 function(sinew_mutants)
-    cmake_parse_arguments(PARSE_ARGV 0 arg "ALL_SCENARIOS" "PROBE;ROOT" "MUTANTS;LINK")
+    cmake_parse_arguments(PARSE_ARGV 0 arg "ALL_SCENARIOS" "PROBE;ROOT;COSTS" "MUTANTS;LINK")
+
+    set(costs "")
+    if(arg_COSTS AND EXISTS "${arg_COSTS}")
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${arg_COSTS}")
+        file(STRINGS "${arg_COSTS}" costs REGEX "^[a-z_]+ [a-z_]+ [a-z_]+ [2-9] ")
+    endif()
 
     add_custom_target(mutants_all)
     set(lines "")
@@ -72,6 +82,11 @@ function(sinew_mutants)
             endif()
         endif()
 
+        set(level -O0)
+        if(name STREQUAL "probe" OR expect STREQUAL "survives" OR ";${costs}" MATCHES ";${name} ")
+            set(level -O1)
+        endif()
+
         set(program mutant_${name})
         add_executable(${program} EXCLUDE_FROM_ALL ${arg_PROBE})
         if(overlay)
@@ -82,7 +97,7 @@ function(sinew_mutants)
         target_include_directories(${program} PRIVATE "${arg_ROOT}/tests")
         target_link_libraries(${program} PRIVATE ${arg_LINK})
         # A mutant may leave a parameter unused or code unreachable; that is not what is tested.
-        target_compile_options(${program} PRIVATE -O1 -g0 -w)
+        target_compile_options(${program} PRIVATE ${level} -g0 -w)
         add_dependencies(mutants_all ${program})
         string(APPEND lines "${name}|$<TARGET_FILE:${program}>|${law}|${expect}|${about}\n")
     endforeach()
