@@ -447,6 +447,7 @@ private:
     memory::journal book_;
     memory::outbox box_;
     runner_ledger ledger_;
+    std::vector<runner_ports*> runners_;  ///< outlives the world, in which they end
     world world_;
     std::vector<expectation> expected_;
     std::vector<rule> rules_;
@@ -457,7 +458,6 @@ private:
     std::vector<hook> hooks_;
     std::vector<std::pair<std::string, std::string>> renamed_;
     std::function<bool()> also_settled_;
-    std::vector<runner_ports*> runners_;
     std::size_t unstarted_ = 0;
     std::uint64_t deaths_ = 0;
     std::uint64_t late_replies_ = 0;
