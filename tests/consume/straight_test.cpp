@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "consume/consumer_parts.hpp"
+#include "support/impatient_source.hpp"
 
 #include <algorithm>
 
@@ -8,27 +9,9 @@ using namespace sinew::test::consuming;
 
 namespace {
 
-/// A source that does not say that its listener may act: all events take their way through the lanes.
-struct impatient_source {
-    using message = memory::member::message;
-
-    memory::member inner;
-
-    template <class Listener>
-    void poll(poll_limits limits, steady_time until, Listener& listener) {
-        inner.poll(limits, until, listener);
-    }
-    commit_result commit(partition_id p, epoch_number epoch, log_offset through,
-                         steady_time until) {
-        return inner.commit(p, epoch, through, until);
-    }
-    void release(partition_id p, epoch_number epoch) { inner.release(p, epoch); }
-    void pause(partition_id p) { inner.pause(p); }
-    void resume(partition_id p) { inner.resume(p); }
-};
-
 static_assert(patient_source<memory::member>);
-static_assert(source<impatient_source> && !patient_source<impatient_source>);
+static_assert(source<test::impatient_source<memory::member>>);
+static_assert(!patient_source<test::impatient_source<memory::member>>);
 
 /// How the attempts at an event end, before one does well.
 struct script {
@@ -45,6 +28,21 @@ struct trail {
     log_offset committed = -1;
 };
 
+/// What a script's failing attempt comes to.
+outcome fail(const script& as) {
+    switch (as.how) {
+        case script::kind::throws: throw transient_error("thrown", "by the handler");
+        case script::kind::is_down: throw unavailable_error("down", "for a while");
+        case script::kind::rejects: return outcome::reject("hopeless");
+        default: return outcome::retry("not_yet");
+    }
+}
+
+const script& script_of(const std::vector<script>& scripts, const std::string& id) {
+    return *std::find_if(scripts.begin(), scripts.end(),
+                         [&](const script& s) { return s.what.id == id; });
+}
+
 /// Acts as the scripts say.
 struct actor {
     const std::vector<script>& scripts;
@@ -53,23 +51,28 @@ struct actor {
 
     outcome operator()(const event_view& e) {
         const std::string id(e.id);
-        const auto& mine = *std::find_if(scripts.begin(), scripts.end(),
-                                         [&](const script& s) { return s.what.id == id; });
+        const script& mine = script_of(scripts, id);
         if (mine.how == script::kind::skips) {
             return outcome::skip("nothing_to_do");
         }
         if (++attempts[id] <= mine.failures) {
-            switch (mine.how) {
-                case script::kind::throws: throw transient_error("thrown", "by the handler");
-                case script::kind::is_down: throw unavailable_error("down", "for a while");
-                case script::kind::rejects: return outcome::reject("hopeless");
-                default: return outcome::retry("not_yet");
-            }
+            return fail(mine);
         }
         left.by_key[std::string(e.partitionkey)].push_back(id);
         return outcome::done();
     }
 };
+
+/// The dead letters, in an order that does not depend on how they came there.
+texts letters_in(const bench& b) {
+    texts out;
+    for (const auto& one : b.all_letters()) {
+        out.push_back(one.letter.original.id + " " + one.letter.reason + " " +
+                      std::to_string(one.letter.attempts));
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+}
 
 template <bool InSequence, class From>
 trail run_through(bench& b, From from, const std::vector<script>& scripts) {
@@ -88,15 +91,26 @@ trail run_through(bench& b, From from, const std::vector<script>& scripts) {
     } else {
         read(std::move(from) | dead_letter(b.letters) | retry() | idempotent_by_nature());
     }
-    for (const auto& one : b.all_letters()) {
-        left.letters.push_back(one.letter.original.id + " " + one.letter.reason + " " +
-                               std::to_string(one.letter.attempts));
-    }
-    std::sort(left.letters.begin(), left.letters.end());
+    left.letters = letters_in(b);
     auto& keyless = left.by_key[""];  // they have no order
     std::sort(keyless.begin(), keyless.end());
     left.committed = b.committed();
     return left;
+}
+
+void check_equal(const trail& straight, const trail& lanes) {
+    RC_ASSERT(straight.by_key == lanes.by_key);
+    RC_ASSERT(straight.letters == lanes.letters);
+    RC_ASSERT(straight.committed == lanes.committed);
+    RC_ASSERT(straight.counts.balances());
+    RC_ASSERT(straight.counts.received == lanes.counts.received);
+    RC_ASSERT(straight.counts.applied == lanes.counts.applied);
+    RC_ASSERT(straight.counts.skipped == lanes.counts.skipped);
+    RC_ASSERT(straight.counts.duplicates == lanes.counts.duplicates);
+    RC_ASSERT(straight.counts.dead_lettered == lanes.counts.dead_lettered);
+    RC_ASSERT(straight.counts.retries == lanes.counts.retries);
+    RC_ASSERT(straight.counts.gaps == lanes.counts.gaps);
+    RC_ASSERT(straight.counts.late == lanes.counts.late);
 }
 
 std::vector<script> some_scripts() {
@@ -139,20 +153,10 @@ void compare_ways() {
     bench other;
     const trail straight = run_through<InSequence>(one, one.from(o), scripts);
     const trail lanes = run_through<InSequence>(
-        other, subscribe(impatient_source{other.log.join("orders", "shop")}, bench::options(o)),
+        other,
+        subscribe(test::impatient_source{other.log.join("orders", "shop")}, bench::options(o)),
         scripts);
-    RC_ASSERT(straight.by_key == lanes.by_key);
-    RC_ASSERT(straight.letters == lanes.letters);
-    RC_ASSERT(straight.committed == lanes.committed);
-    RC_ASSERT(straight.counts.balances());
-    RC_ASSERT(straight.counts.received == lanes.counts.received);
-    RC_ASSERT(straight.counts.applied == lanes.counts.applied);
-    RC_ASSERT(straight.counts.skipped == lanes.counts.skipped);
-    RC_ASSERT(straight.counts.duplicates == lanes.counts.duplicates);
-    RC_ASSERT(straight.counts.dead_lettered == lanes.counts.dead_lettered);
-    RC_ASSERT(straight.counts.retries == lanes.counts.retries);
-    RC_ASSERT(straight.counts.gaps == lanes.counts.gaps);
-    RC_ASSERT(straight.counts.late == lanes.counts.late);
+    check_equal(straight, lanes);
 }
 
 /// Acts as the scripts say, in a transaction, which has to undo what a failing attempt wrote.
@@ -162,8 +166,7 @@ struct writer {
 
     outcome operator()(const event_view& e, memory::transaction& tx) {
         const std::string id(e.id);
-        const auto& mine = *std::find_if(scripts.begin(), scripts.end(),
-                                         [&](const script& s) { return s.what.id == id; });
+        const script& mine = script_of(scripts, id);
         if (mine.how == script::kind::skips) {
             return outcome::skip("nothing_to_do");
         }
@@ -172,12 +175,7 @@ struct writer {
         tx.add("times", id, 1);
         if (failed[id] < mine.failures) {
             ++failed[id];
-            switch (mine.how) {
-                case script::kind::throws: throw transient_error("thrown", "by the handler");
-                case script::kind::is_down: throw unavailable_error("down", "for a while");
-                case script::kind::rejects: return outcome::reject("hopeless");
-                default: return outcome::retry("not_yet");
-            }
+            return fail(mine);
         }
         return outcome::done();
     }
@@ -207,11 +205,7 @@ trail write_through(bench& b, From from, const std::vector<script>& scripts, onc
     for (const auto& [id, times] : b.db.items("times")) {
         left.by_key["times"].push_back(id + " " + times);
     }
-    for (const auto& one : b.all_letters()) {
-        left.letters.push_back(one.letter.original.id + " " + one.letter.reason + " " +
-                               std::to_string(one.letter.attempts));
-    }
-    std::sort(left.letters.begin(), left.letters.end());
+    left.letters = letters_in(b);
     left.committed = b.committed();
     return left;
 }
@@ -233,20 +227,10 @@ void compare_transactions() {
     bench other;
     const trail straight = write_through<InSequence>(one, one.from(o), scripts, shared);
     const trail lanes = write_through<InSequence>(
-        other, subscribe(impatient_source{other.log.join("orders", "shop")}, bench::options(o)),
+        other,
+        subscribe(test::impatient_source{other.log.join("orders", "shop")}, bench::options(o)),
         scripts, apart);
-    RC_ASSERT(straight.by_key == lanes.by_key);
-    RC_ASSERT(straight.letters == lanes.letters);
-    RC_ASSERT(straight.committed == lanes.committed);
-    RC_ASSERT(straight.counts.balances());
-    RC_ASSERT(straight.counts.received == lanes.counts.received);
-    RC_ASSERT(straight.counts.applied == lanes.counts.applied);
-    RC_ASSERT(straight.counts.skipped == lanes.counts.skipped);
-    RC_ASSERT(straight.counts.duplicates == lanes.counts.duplicates);
-    RC_ASSERT(straight.counts.dead_lettered == lanes.counts.dead_lettered);
-    RC_ASSERT(straight.counts.retries == lanes.counts.retries);
-    RC_ASSERT(straight.counts.gaps == lanes.counts.gaps);
-    RC_ASSERT(straight.counts.late == lanes.counts.late);
+    check_equal(straight, lanes);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 /// pair of faults can be tried.
 
 #include "laws/scenarios/named.hpp"
+#include "support/impatient_source.hpp"
 
 #include <sinew/consume/consumer.hpp>
 #include <sinew/testing/consumer_world.hpp>
@@ -117,32 +118,12 @@ struct shape {
            once(p.store, o.once) | handle(std::move(f));
 }
 
-/// The consumer's source, but for its promise that its listener may act (`patient_source`): as with most
+/// Effects and dead letters in two stores: a letter is put, and then the event is finished. As with most
 /// brokers' clients, each event takes its way through the lanes.
-struct impatient_source {
-    using message = consumer_ports::source_type::message;
-
-    consumer_ports::source_type inner;
-
-    template <class Listener>
-    void poll(poll_limits limits, steady_time until, Listener& listener) {
-        inner.poll(limits, until, listener);
-    }
-    commit_result commit(partition_id p, epoch_number epoch, log_offset through,
-                         steady_time until) {
-        return inner.commit(p, epoch, through, until);
-    }
-    void release(partition_id p, epoch_number epoch) { inner.release(p, epoch); }
-    void pause(partition_id p) { inner.pause(p); }
-    void resume(partition_id p) { inner.resume(p); }
-};
-static_assert(patient_source<consumer_ports::source_type> && !patient_source<impatient_source>);
-
-/// Effects and dead letters in two stores: a letter is put, and then the event is finished.
 [[nodiscard]] inline auto letters_apart(consumer_ports& p, handler f,
                                         dead_letter_options letters = letters_at_rest()) {
     const shape o;
-    return subscribe(impatient_source{p.source()}, o.from) |
+    return subscribe(test::impatient_source{p.source()}, o.from) |
            dead_letter(p.letters_elsewhere(), letters) | retry(o.retries) | once(p.store, o.once) |
            handle(std::move(f));
 }
@@ -150,7 +131,7 @@ static_assert(patient_source<consumer_ports::source_type> && !patient_source<imp
 /// Effects and letters in one store, with each key in its sequence.
 [[nodiscard]] inline auto sequenced(consumer_ports& p, handler f, resequencer_options sequence) {
     const shape o;
-    return subscribe(impatient_source{p.source()}, o.from) | in_sequence(sequence) |
+    return subscribe(test::impatient_source{p.source()}, o.from) | in_sequence(sequence) |
            dead_letter(p.letters(), o.letters) | retry(o.retries) | once(p.store, o.once) |
            handle(std::move(f));
 }
