@@ -6,14 +6,16 @@
 /// Numbers of a key that lie together are held together: eight neighbours share a page, which is one
 /// line of the processor's cache and has one entry in the hash table. A run of numbers is so held
 /// and let go with an eighth of the lookups, and numbers that lie far apart cost a page each and no
-/// more, whatever the sender makes of them.
+/// more, whatever the sender makes of them. The only page of a key is found from its record: most gaps
+/// are short, and never come into the hash table.
 ///
 /// **Guarantees.** Holding, finding and freeing one takes constant time on average, and allocates
 /// nothing once the tables have their size. The lowest number of a key is found in logarithmic time
 /// for each page that was taken out of order, and in constant time for the others.
 ///
 /// **Invariants.** A slot is here at most once: held, in a page of its key, or freed, in the one line
-/// of those that wait to be fetched. Of a key each number is held once. A page holds at least one.
+/// of those that wait to be fetched. Of a key each number is held once. A page holds at least one, and
+/// is in the hash table unless it has been its key's only one all the time; then it is `at_hand`.
 
 #include <sinew/consume/index_list.hpp>
 #include <sinew/consume/index_table.hpp>
@@ -50,7 +52,8 @@ struct held_of_key {
     std::uint32_t at_hand = index_list::none;  ///< the page that was found last
     std::uint32_t count = 0;
     std::uint32_t owner = index_list::none;
-    bool sorted = true;  ///< the pages lie in rising order
+    bool sorted = true;    ///< the pages lie in rising order
+    bool indexed = false;  ///< the pages are in the index: there are several, or have been
 };
 
 /// The held and the freed events of all keys.
@@ -170,7 +173,8 @@ public:
                 }
             }
             if (held_here == 0 || held_here != one.count || one.owner != of.owner ||
-                index_.find({of.key, one.block}) != id ||
+                index_.find({of.key, one.block}) != (of.indexed ? id : none) ||
+                (!of.indexed && (id != of.pages.last || id != of.at_hand)) ||
                 (of.sorted && id != of.pages.first && one.block <= before)) {
                 return false;
             }
@@ -180,7 +184,9 @@ public:
         return held == of.count;
     }
 
-    [[nodiscard]] bool check_invariants(std::size_t held, std::size_t freed) const noexcept {
+    /// `single` is how many keys have a page that is not in the index.
+    [[nodiscard]] bool check_invariants(std::size_t held, std::size_t freed,
+                                        std::size_t single) const noexcept {
         std::size_t held_here = 0;
         std::size_t freed_here = 0;
         for (const held_event& one : events_) {
@@ -192,7 +198,7 @@ public:
             pages += one.count != 0 ? 1U : 0U;
         }
         return held_here == held && size_ == held && freed_here == freed &&
-               freed_.count(events_, freed) == freed && index_.size() == pages &&
+               freed_.count(events_, freed) == freed && index_.size() + single == pages &&
                index_.check_invariants();
     }
 
@@ -233,6 +239,9 @@ private:
             return none;
         }
         if (of.at_hand == none || pages_[of.at_hand].block != block) {
+            if (!of.indexed) {
+                return none;
+            }
             const std::uint32_t found = index_.find({of.key, block});
             if (found == none) {
                 return none;
@@ -252,10 +261,16 @@ private:
         }
         pages_[id].block = block;
         pages_[id].owner = of.owner;
-        of.sorted = of.sorted && (of.pages.empty() || pages_[of.pages.last].block < block);
+        if (!of.pages.empty()) {
+            of.sorted = of.sorted && pages_[of.pages.last].block < block;
+            if (!of.indexed) {
+                index_.insert({of.key, pages_[of.pages.first].block}, of.pages.first);
+                of.indexed = true;
+            }
+            index_.insert({of.key, block}, id);
+        }
         of.pages.push_back(pages_, id);
         of.at_hand = id;
-        index_.insert({of.key, block}, id);
         return id;
     }
 
@@ -276,10 +291,15 @@ private:
         --of.count;
         --size_;
         if (--pages_[id].count == 0) {
-            index_.erase({of.key, pages_[id].block});
+            if (of.indexed) {
+                index_.erase({of.key, pages_[id].block});
+            }
             of.pages.erase(pages_, id);
             of.at_hand = none;
-            of.sorted = of.sorted || of.pages.empty();
+            if (of.pages.empty()) {
+                of.sorted = true;
+                of.indexed = false;
+            }
             pages_[id].next = unused_;
             unused_ = id;
         }

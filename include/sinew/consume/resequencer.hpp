@@ -155,8 +155,9 @@ public:
         const detail::held_event one = events_.fetch(slot);
         record& at = records_[one.owner];
         const release answer{slot, at.key, one.sequence, one.gap_from, one.stand};
-        --at.freed;
-        sort_in(key_of(one.owner));
+        if (--at.freed == 0) {
+            sort_in(key_of(one.owner));  // before that nothing can be forgotten of the key
+        }
         return answer;
     }
 
@@ -305,6 +306,7 @@ public:
     [[nodiscard]] bool check_invariants() const noexcept {
         std::size_t held_here = 0;
         std::size_t freed_here = 0;
+        std::size_t single_here = 0;
         std::size_t waiting_here = 0;
         const bool good = keys_.all_of([&](const entry& one) {
             if (!one.has_details()) {
@@ -313,6 +315,7 @@ public:
             const record& at = records_[one.details()];
             held_here += at.count;
             freed_here += at.freed;
+            single_here += at.count != 0 && !at.indexed ? 1U : 0U;
             waiting_here += at.waits ? 1U : 0U;
             return at.key == one.key && at.owner == one.details() &&
                    one.is_idle() == at.is_unused() && !at.is_plain() &&
@@ -320,7 +323,7 @@ public:
                    at.progress.is_known() && events_.check_key(at, at.progress.next());
         });
         return good && keys_.check_invariants() &&
-               events_.check_invariants(held_here, freed_here) &&
+               events_.check_invariants(held_here, freed_here, single_here) &&
                times_.check_invariants(records_, waiting_here);
     }
 

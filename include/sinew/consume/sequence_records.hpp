@@ -16,6 +16,7 @@
 #include <sinew/consume/sequence_keys.hpp>
 #include <sinew/core/key_progress.hpp>
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -74,10 +75,13 @@ public:
         return number;
     }
 
-    /// The key has no record from now on. What is still to be known of it, it has to be told.
+    /// The key has no record from now on. Nothing of it is held, free or waits; what is still to be
+    /// known of it, it has to be told.
     void give_back(std::uint32_t number) noexcept {
-        all_[number] = {};
-        all_[number].next = unused_;
+        sequence_record& at = all_[number];
+        assert(at.count == 0 && at.freed == 0 && !at.waits);
+        at.owner = none;
+        at.next = unused_;
         unused_ = number;
     }
 
