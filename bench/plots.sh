@@ -155,7 +155,7 @@ pair_series() {
             fi
         done < <(cut -f 1 <<<"$data" | sort -u)
         cat <<EOF
-set title '$series'
+set title '$name: $series'
 set logscale xy 10
 set format xy '%.0s%c'
 set ylabel 'nanoseconds an item'
@@ -181,7 +181,7 @@ figure_series() {
         head_of "$file" '720,440'
         printf '$data << EOD\n%s\nEOD\n' "$data"
         cat <<EOF
-set title '$series'
+set title '$name: $series'
 set logscale xy 10
 set format x '%.0s%c'
 set ylabel '${unit//\'/}'
