@@ -262,10 +262,11 @@ void relay_all(const place& here, the_wire& out, int which) {
 
 /// Kills the server again and again while orders are taken, then lets the relays finish.
 void kill_while_orders_are_taken(postgres_server& server, const place& here, the_wire& out) {
-    std::vector<std::thread> threads;
+    std::vector<std::thread> services;
+    std::vector<std::thread> relays;
     for (int i = 0; i < 2; ++i) {
-        threads.emplace_back([&here, &out, i] { take_orders(here, out, i); });
-        threads.emplace_back([&here, &out, i] { relay_all(here, out, i); });
+        services.emplace_back([&here, &out, i] { take_orders(here, out, i); });
+        relays.emplace_back([&here, &out, i] { relay_all(here, out, i); });
     }
     splitmix64 random(11);
     for (int kill = 0; kill < wanted_kills(); ++kill) {
@@ -279,6 +280,9 @@ void kill_while_orders_are_taken(postgres_server& server, const place& here, the
         server.start();
     }
     out.no_more_orders = true;
+    for (auto& one : services) {
+        one.join();  // what they commit last has to be published as well
+    }
     auto db = here.open();
     const auto box = db.outbox("orders", two_shards);
     const auto end = in(60s);
@@ -286,7 +290,7 @@ void kill_while_orders_are_taken(postgres_server& server, const place& here, the
         std::this_thread::sleep_for(10ms);
     }
     out.stop = true;
-    for (auto& one : threads) {
+    for (auto& one : relays) {
         one.join();
     }
     CHECK(box.lag().waiting == 0);
