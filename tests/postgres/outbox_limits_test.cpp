@@ -94,6 +94,63 @@ TEST_CASE(
     CHECK(box.wait_for_added(in(10s)));
 }
 
+TEST_CASE(
+    "postgres: nobody calls a relay that has enough to do, and its next wait makes up for it") {
+    const place here;
+    auto service = here.open();
+    auto added = service.outbox("orders", one_shard);
+    auto relay = here.open();
+    auto box = relay.outbox("orders", one_shard);
+    const own_connection other(here.conninfo);
+    const auto lock =
+        postgres::detail::lock_of_listeners(postgres::detail::channel_of(here.schema, "orders"));
+    const auto waiting = [&] {
+        return other.ask(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32 "
+            "| objid::bigint) = " +
+            std::to_string(lock));
+    };
+    CHECK(box.wait_for_added(in(10s)));
+    CHECK_FALSE(box.wait_for_added(in(1ms)));
+    for (int round = 0; round < 2; ++round) {
+        INFO("round " << round);
+        CHECK(waiting() == "1");
+        // Whoever waits after each of a few calls is called.
+        for (int i = 0; i < 12; ++i) {
+            static_cast<void>(box.lag());
+        }
+        CHECK_FALSE(box.wait_for_added(in(1ms)));
+        CHECK(waiting() == "1");
+        for (int i = 0; i < 100; ++i) {
+            static_cast<void>(box.lag());
+        }
+        CHECK(waiting() == "0");
+        add(service, added, "not called for");
+        CHECK(box.wait_for_added(in(10s)));
+        CHECK_FALSE(box.wait_for_added(in(20ms)));
+        add(service, added, "called for");
+        CHECK(box.wait_for_added(in(10s)));
+        CHECK_FALSE(box.wait_for_added(in(1ms)));
+    }
+}
+
+TEST_CASE("postgres: a store that adds and looks by turns need not wait to go on") {
+    const place here;
+    auto db = here.open();
+    db.connection().execute_script("SET default_transaction_isolation = 'serializable'");
+    auto box = db.outbox("orders", one_shard);
+    CHECK(box.wait_for_added(in(10s)));
+    for (std::size_t i = 1; i <= 40; ++i) {
+        add(db, box, "1");
+        CHECK(box.lag().waiting == i);
+    }
+    CHECK(box.wait_for_added(in(10s)));
+    while (box.wait_for_added(in(20ms))) {
+    }
+    add(db, box, "2");
+    CHECK(box.wait_for_added(in(10s)));
+}
+
 TEST_CASE("postgres: a relay that waits wakes while it waits") {
     const place here;
     auto relay = here.open();

@@ -4,7 +4,9 @@
 #include "postgres/parts.hpp"
 
 #include <sinew/adapters/postgres.hpp>
+#include <sinew/core/random.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <concepts>
 #include <cstddef>
@@ -317,6 +319,135 @@ TEST_CASE("postgres: outbox_queue 2: what stands before the one that is held bac
     CHECK(f.ids(day + 10s) == texts{"1", "2", "3", "4", "6", "7"});
     f.publish("1");
     CHECK(f.ids() == texts{"6", "7"});
+}
+
+namespace {
+
+/// A relay that claims little, and is behind most of the time, beside one that claims everything.
+struct two_relays {
+    static constexpr outbox_options three_shards{.shards = 3};
+
+    two_relays() {
+        for (shard_id shard = 0; shard < 3; ++shard) {
+            leases.push_back(behind.take(behind.holder(shard), "relay").value());
+        }
+    }
+
+    void add(std::size_t count, wall_time now) {
+        std::vector<event> events(count);
+        std::vector<event_view> views;
+        for (auto& one : events) {
+            one = make_event(std::to_string(random()), "k" + std::to_string(random() % 7));
+            views.push_back(one.view());
+        }
+        auto tx = service.begin();
+        added.add(tx, views, now);
+        REQUIRE(tx.commit() == commit_result::committed);
+    }
+
+    /// Somebody else takes a shard; or the relay itself, again.
+    void take_one(bool itself) {
+        auto& lease = leases[random() % 3];
+        const auto taken = alone.take(alone.holder(lease.shard), "other").value();
+        lease = itself ? taken : lease;
+    }
+
+    /// Some of the leases, each in front at times.
+    std::vector<shard_lease> some_leases() {
+        std::vector<shard_lease> out(leases);
+        std::rotate(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(random() % 3),
+                    out.end());
+        out.resize(1 + random() % 3);
+        return out;
+    }
+
+    /// Claims up to so many, and compares with what is there.
+    std::vector<std::optional<std::vector<outbox_entry>>> claim(
+        const std::vector<shard_lease>& asked, std::size_t most, wall_time now) {
+        auto shown = behind.claim(asked, now, {.entries = most, .bytes = 1'000'000});
+        std::size_t count = 0;
+        for (std::size_t at = 0; at < shown.size(); ++at) {
+            auto all = alone.claim(asked[at], now, everything);
+            REQUIRE(shown[at].has_value() == all.has_value());
+            if (!all) {
+                ++ended;
+                continue;
+            }
+            count += shown[at]->size();
+            REQUIRE(shown[at]->size() <= all->size());
+            // It ends at the limit, or in front of a bundle that goes beyond it.
+            REQUIRE((shown[at]->size() == all->size() || (at + 1 == shown.size() && count != 0)));
+            all->resize(shown[at]->size());
+            REQUIRE(*shown[at] == *all);
+        }
+        REQUIRE(count <= most);
+        REQUIRE((shown.size() == asked.size() || count != 0));
+        full += count == most ? 1 : 0;
+        return shown;
+    }
+
+    void settle(const shard_lease& lease, const outbox_entry& one, wall_time now) {
+        const std::int64_t numbers[] = {one.number};
+        const auto fate = random() % 24;
+        CHECK((fate == 0   ? behind.put_off(lease, one.number, note_at(now), 10s)
+               : fate == 1 ? behind.park(lease, one.number, note_at(now), following::pass)
+                           : behind.mark_published(lease, numbers, now)) == fenced_result::done);
+    }
+
+    void discard_parked(wall_time now) {
+        for (const auto& one : alone.parked(0, 100)) {
+            CHECK(alone.discard(one.number, one.version, note_at(now)));
+        }
+    }
+
+    /// Shards that it lost, at times.
+    void take_back(wall_time now) {
+        for (auto& lease : leases) {
+            if (random() % 8 == 0 && !alone.claim(lease, now, everything)) {
+                lease = behind.take(behind.holder(lease.shard), "relay").value();
+            }
+        }
+    }
+
+    place here{};
+    postgres::store service = here.open();
+    postgres::outbox added = service.outbox("orders", three_shards);
+    postgres::store relay = here.open();
+    postgres::outbox behind = relay.outbox("orders", three_shards);
+    postgres::store other = here.open();
+    postgres::outbox alone = other.outbox("orders", three_shards);
+    std::vector<shard_lease> leases{};
+    splitmix64 random{3};
+    int full = 0;
+    int ended = 0;
+};
+
+}  // namespace
+
+TEST_CASE("postgres: a relay that is behind is shown what is there, in its order") {
+    two_relays all;
+    for (int i = 0; i < 400; ++i) {
+        INFO("step " << i);
+        const wall_time now = day + std::chrono::seconds(i);
+        const auto which = all.random() % 16;
+        if (which < 7) {
+            all.add(1 + all.random() % 2, now);
+        } else if (which == 7) {
+            all.take_one(all.random() % 2 == 0);
+        } else if (which == 8) {
+            all.discard_parked(now);
+        }
+        const auto asked = all.some_leases();
+        const auto shown = all.claim(asked, 1 + all.random() % 3 / 2, now);
+        for (std::size_t at = 0; at < shown.size(); ++at) {
+            if (shown[at] && !shown[at]->empty()) {
+                all.settle(asked[at], shown[at]->front(), now);
+            }
+        }
+        all.take_back(now);
+    }
+    CHECK(all.full > 100);
+    CHECK(all.ended > 10);
 }
 
 TEST_CASE("postgres: outbox_queue 4: bytes are counted where an entry that waits is large") {

@@ -6,8 +6,17 @@
 /// **Guarantees.** What was called while nobody listened, because the connection is a new one, is
 /// made up for: the first wait on it answers at once. Calls that nobody waits for do not pile up.
 ///
-/// A call costs a transaction of its own, so it is left out where nobody listens. Whoever does holds a
-/// lock with the other listeners (`lock_of_listeners`): who would call tries to take it for itself.
+/// A call costs a transaction of its own, so it is left out where nobody waits for it. Whoever waits
+/// holds a lock with the others that do (`lock_of_listeners`): who would call tries to take it for
+/// itself. Who has had enough to do for some time gives the lock back, with its next statement.
+///
+/// | state | event | becomes |
+/// | --- | --- | --- |
+/// | deaf | `wait`: listens, and takes the lock | waits; the wait answers at once |
+/// | waits | `wait` | waits |
+/// | waits | `calls_before` calls without a wait: the lock is given back | busy |
+/// | busy | `wait`: takes the lock | waits; the wait answers at once |
+/// | any | another connection | deaf |
 
 #include <sinew/adapters/postgres/values.hpp>
 #include <sinew/adapters/postgres/wire.hpp>
@@ -42,8 +51,8 @@ namespace sinew::postgres::detail {
     return "sinew#" + std::to_string(hash);
 }
 
-/// The number of the lock that whoever listens on a channel holds with others, as long as its session
-/// lasts.
+/// The number of the lock that whoever waits for a channel holds with others, at most as long as its
+/// session lasts.
 [[nodiscard]] inline std::int64_t lock_of_listeners(std::string_view channel) noexcept {
     std::uint64_t hash = 0x6c62272e07bb0142U;
     for (const char c : channel) {
@@ -54,26 +63,33 @@ namespace sinew::postgres::detail {
 
 class notices {
 public:
+    /// After how many calls without a wait between them nobody is expected to wait.
+    static constexpr int calls_before = 16;
+
     /// Waits until somebody called on the channel since the last wait, or until it is `until`.
     [[nodiscard]] bool wait(wire& on, const std::string& channel, steady_time until) {
         collect(on);
-        const auto [at, is_new] = called_.try_emplace(channel, false);
-        if (is_new) {
+        calls_ = 0;
+        const auto [at, is_new] = heard_.try_emplace(channel);
+        auto& ear = at->second;
+        if (!ear.waits) {
             try {
-                const std::string sql = "LISTEN \"" + channel + "\"";
                 // Whoever has committed before the lock is there need not call: what it added is seen
                 // by the claim that follows.
-                on.queue(sql.c_str());
-                on.queue_once("SELECT pg_catalog.pg_advisory_lock_shared($1)",
-                              parameters(lock_of_listeners(channel)));
+                const std::string sql = "LISTEN \"" + channel + "\"";
+                if (is_new) {
+                    on.queue(sql.c_str());
+                }
+                on.queue(lock_, parameters(lock_of_listeners(channel)));
                 static_cast<void>(on.run(on.usual_deadline()));
             } catch (...) {
-                called_.erase(channel);
+                heard_.erase(channel);
                 throw;
             }
+            ear = {.waits = true, .was_called = false};
             return true;
         }
-        while (!std::exchange(at->second, false)) {
+        while (!std::exchange(ear.was_called, false)) {
             if (!on.wait_for_input(until)) {
                 return false;
             }
@@ -82,31 +98,53 @@ public:
         return true;
     }
 
+    /// In front of a call on the connection that listens: queues what it does not need any more.
+    void queue_rest(wire& to) {
+        if (heard_.empty() || calls_ >= calls_before || ++calls_ < calls_before) {
+            return;
+        }
+        for (auto& [channel, ear] : heard_) {
+            if (std::exchange(ear.waits, false)) {
+                to.queue(unlock_, parameters(lock_of_listeners(channel)));
+            }
+        }
+    }
+
     /// Takes what the connection has heard.
     void collect(wire& from) {
         if (life_ != from.life()) {
             life_ = from.life();
-            called_.clear();
+            heard_.clear();
         }
-        if (called_.empty()) {
+        if (heard_.empty()) {
             return;
         }
         from.each_notice([&](std::string_view channel) {
-            if (const auto found = called_.find(channel); found != called_.end()) {
-                found->second = true;
+            if (const auto found = heard_.find(channel); found != heard_.end()) {
+                found->second.was_called = true;
             }
         });
     }
 
-    [[nodiscard]] bool listens(const std::string& channel) const {
-        return called_.contains(channel);
+    /// Whether it holds the lock of those that wait for the channel.
+    [[nodiscard]] bool waits_for(const std::string& channel) const {
+        const auto found = heard_.find(channel);
+        return found != heard_.end() && found->second.waits;
     }
     /// Whether it listens on no channel.
-    [[nodiscard]] bool empty() const noexcept { return called_.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return heard_.empty(); }
 
 private:
+    struct listening {
+        bool waits = false;
+        bool was_called = false;
+    };
+
+    prepared lock_{"SELECT pg_catalog.pg_advisory_lock_shared($1)"};
+    prepared unlock_{"SELECT pg_catalog.pg_advisory_unlock_shared($1)"};
     std::uint64_t life_ = 0;
-    std::map<std::string, bool, std::less<>> called_;
+    int calls_ = 0;
+    std::map<std::string, listening, std::less<>> heard_;
 };
 
 }  // namespace sinew::postgres::detail

@@ -147,9 +147,12 @@ public:
             const shard_marks marks{lease, numbers};
             return mark_published(std::span(&marks, 1), now, until).front();
         }
+        auto& sql = *sql_;
         return options_.keep_published
-                   ? write_alone(lease, until, sql_->mark_one, numbers.front(), stamp(now))
-                   : write_alone(lease, until, sql_->forget_one, numbers.front());
+                   ? mark_alone(lease, until, sql.mark_one, sql.mark_one_and_say, numbers.front(),
+                                stamp(now))
+                   : mark_alone(lease, until, sql.forget_one, sql.forget_one_and_say,
+                                numbers.front());
     }
 
     /// As `multi_shard_outbox` says.
@@ -345,6 +348,19 @@ private:
                                              : fenced_result::stale;
     }
 
+    /// Marks one entry: as a rule it is there, has a row of its own, and the lease holds.
+    template <class... Args>
+    fenced_result mark_alone(const shard_lease& lease, steady_time until, detail::prepared& sql,
+                             detail::prepared& and_say, std::int64_t number,
+                             const Args&... args) const {
+        const auto changed =
+            session_->settle_count(marking, until, sql, box(), detail::number_of(lease.shard),
+                                   detail::number_of(lease.epoch), number, args...);
+        return !changed        ? fenced_result::unknown
+               : *changed != 0 ? fenced_result::done
+                               : write_alone(lease, until, and_say, number, args...);
+    }
+
     /// Marks entries that may lie in bundles of which others are not marked.
     [[nodiscard]] std::optional<detail::result> mark_one_by_one(std::span<const shard_marks> marks,
                                                                 const detail::array_writer& shards,
@@ -418,12 +434,22 @@ private:
             return session_->settled(looking, until, sql, box(), shards.value(), epochs.value(),
                                      more..., detail::limit_of(most));
         };
+        const auto ask_first = [&] {
+            most = pace.rows_for(limits.entries);
+            return session_->settled(looking, until, sql_->claim.plain_one, box(),
+                                     detail::number_of(leases.front().shard),
+                                     detail::number_of(leases.front().epoch),
+                                     detail::limit_of(most));
+        };
         const auto is_enough = [&](const detail::result& rows) {
             return pace.counted(in, static_cast<std::size_t>(PQntuples(rows.get())), most,
                                 limits.entries);
         };
         if (pace.is_behind()) {
-            const auto rows = ask(sql_->claim.plain);
+            // One entry of the first shard is all that a claim of one shows; if there is none, the
+            // others are asked below.
+            const bool is_one = leases.size() == 1 || limits.entries == 1;
+            const auto rows = is_one ? ask_first() : ask(sql_->claim.plain);
             const bool was_all = detail::reads_plainly(in, rows.get(), most) && is_enough(rows);
             pace.tried(was_all);
             if (was_all) {

@@ -84,11 +84,13 @@ struct outbox_statements {
           mark_rows(named(under_leases(marked("$9"), each_of_list))),
           mark_ranges(named(under_leases(marked("$9"), each_in_ranges))),
           mark_listed(named(listed_under_leases(marked("$6")))),
-          mark_one(named(under_lease(marked("$5"), "bundled < 2"))),
+          mark_one(named(alone_under_lease(marked("$5")))),
+          mark_one_and_say(named(under_lease(marked("$5"), "bundled < 2"))),
           forget_rows(named(under_leases("DELETE FROM ~outbox_rows", each_of_list))),
           forget_ranges(named(under_leases("DELETE FROM ~outbox_rows", each_in_ranges))),
           forget_listed(named(listed_under_leases("DELETE FROM ~outbox_rows"))),
-          forget_one(named(under_lease("DELETE FROM ~outbox_rows", "bundled < 2"))),
+          forget_one(named(alone_under_lease("DELETE FROM ~outbox_rows"))),
+          forget_one_and_say(named(under_lease("DELETE FROM ~outbox_rows", "bundled < 2"))),
           split(named(split_text())),
           split_settled(named(split_settled_text())),
           put_off(named(under_lease(
@@ -133,12 +135,15 @@ struct outbox_statements {
     /// Of several shards: $2 and $3 are their numbers and epochs, $4 and $5 the numbers and shards
     /// of entries, of which none is in a bundle. They answer the shards whose lease holds.
     prepared mark_listed;
-    /// The entry of that number, if it has a row of its own. They answer 0 if there is none.
+    /// The entry of that number, if it has a row of its own. The first changes no row if there is none,
+    /// or if the lease has ended; the second says which of the two it is, and costs twice as much.
     prepared mark_one;
+    prepared mark_one_and_say;
     prepared forget_rows;
     prepared forget_ranges;
     prepared forget_listed;
     prepared forget_one;
+    prepared forget_one_and_say;
     /// Gives each entry of those bundles a row of its own; as `mark_listed`.
     prepared split;
     /// Does so with the bundle that was published first; $2 is before when.
@@ -172,6 +177,14 @@ private:
             .append(
                 " AND EXISTS (SELECT 1 FROM held) RETURNING 1) SELECT (SELECT count(*) FROM "
                 "changed) FROM held");
+    }
+
+    /// The same, for an entry in a row of its own, without an answer: the number of rows tells it.
+    [[nodiscard]] static std::string alone_under_lease(std::string_view change) {
+        return std::string(change).append(
+            " WHERE box = $1 AND shard = $2 AND number = $4 AND state = 0 AND bundled < 2 AND "
+            "EXISTS (SELECT 1 FROM ~outbox_leases WHERE box = $1 AND shard = $2 AND epoch = $3 AND "
+            "owner <> '' FOR SHARE)");
     }
 
     static constexpr std::string_view held_leases =

@@ -88,7 +88,7 @@ struct adding_statements {
     prepared set_numbers;
     prepared insert_bundles;
     prepared notify{"SELECT pg_catalog.pg_notify($1, '')"};
-    /// Nobody is called where nobody listens: $2 is the lock that listeners hold.
+    /// Nobody is called where nobody waits for it: $2 is the lock of those that do.
     prepared notify_listeners{
         "SELECT pg_catalog.pg_notify($1, '') WHERE NOT pg_catalog.pg_try_advisory_xact_lock($2)"};
 

@@ -197,6 +197,12 @@ struct session {
         return until < usual ? until : usual;
     }
 
+    /// Whether a call that is begun now would have about its usual time until then.
+    [[nodiscard]] bool leaves_time_for_call(steady_time until) const {
+        const duration span = options.call_timeout - options.call_timeout / 10;
+        return until >= later(machine_clock::now().steady, span);
+    }
+
     /// Connects, if need be, for a call outside of transactions.
     detail::wire& connected(steady_time until) {
         if (machine_clock::now().steady >= until) {
@@ -233,10 +239,12 @@ struct session {
         const steady_time end = deadline(until);
         auto& to = connected(end);
         if (db.own_.are_set(to)) {
+            queue_rest(to);
             queue(to);  // what goes out together is one transaction
             return settled_at(to, to.queued(), end);
         }
         queue_begin(to);
+        queue_rest(to);
         queue(to);
         to.queue(statements.commit, parameters());
         return settled_at(to, to.queued() - 1, end);
@@ -252,10 +260,10 @@ struct session {
         return *std::move(got);
     }
 
-    /// Queues a call on a channel (`NOTIFY`), which the server leaves out where nobody listens. A
-    /// session does not see its own lock: where it listens itself, it always calls.
+    /// Queues a call on a channel (`NOTIFY`), which the server leaves out where nobody waits for it. A
+    /// session does not see its own lock: where it has that itself, it always calls.
     void queue_call(const std::string& channel) {
-        if (line().is_owned() && heard.listens(channel)) {
+        if (line().is_owned() && heard.waits_for(channel)) {
             line().queue(adding->notify, parameters(channel));
         } else {
             line().queue(adding->notify_listeners, parameters(channel, lock_of_listeners(channel)));
@@ -378,6 +386,7 @@ private:
         if (!is_alone) {
             queue_begin(to);
         }
+        queue_rest(to);
         to.queue(sql, values);
         const std::size_t wanted = its_own ? to.queued() - 1 : wire::last_rows;
         if (!is_alone) {
@@ -411,6 +420,13 @@ private:
             heard.collect(line());
         } else if (reader && !heard.empty() && line_of(*reader).is_alive()) {
             heard.collect(line_of(*reader));
+        }
+    }
+
+    /// On the connection that listens, as far as it is the store's own.
+    void queue_rest(wire& to) {
+        if (to.is_owned()) {
+            heard.queue_rest(to);
         }
     }
 
