@@ -94,8 +94,9 @@ public:
 
     /// **On failure.** Throws `unavailable_error` if there is no server or no answer until `until`,
     /// at once if that has passed already, and `usage_error` if this store's last transaction is
-    /// still open. Without a deadline the server is told of the transaction along with its first
-    /// statement, which is one round trip less, and throws that error then.
+    /// still open. Without a deadline, or with one that leaves a call its time, the server is told of
+    /// the transaction along with its first statement, which is one round trip less, and throws that
+    /// error then.
     [[nodiscard]] transaction begin(steady_time until = never) { return {session_, until}; }
 
     /// The committed progress. Beside an open transaction a second connection reads it.

@@ -224,8 +224,8 @@ private:
                 "postgres: the connection is inside a transaction that the store did not begin");
         }
         // What the server is to be told goes out with the first statement, unless the caller wants to
-        // know by a deadline of its own whether the server answers.
-        if (line.keeps_settings() && !s.is_lazy && until == never) {
+        // know whether the server answers, by a deadline sooner than that of a call.
+        if (line.keeps_settings() && !s.is_lazy && s.leaves_time_for_call(until)) {
             s.leave_own_settings(end);
             s.begin_due() = &s.begin_one();
         } else {
