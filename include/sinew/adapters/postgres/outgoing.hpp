@@ -172,6 +172,9 @@ public:
 
     /// Queues what was added, and forgets it once it is sent.
     void queue_rows(wire& to, adding_statements& sql) {
+        if (entries_.empty() && keys.all().empty()) {
+            return;
+        }
         bundles_.clear();
         clear_alone();
         if (entries_.size() == 1) {
