@@ -10,7 +10,7 @@
 // | --- | --- | --- |
 // | handle | handle, behind `discard` | polls, checks what is required of an event, handles it, drops what fails; commits offsets after each poll |
 // | retry | dead_letter, retry, handle | the same; a failing event and its key's next ones wait in a map, and hold the offset back; after five attempts a dead letter |
-// | once | in_sequence, once, dead_letter, retry, handle | the next number of each key, and what came too early, in a hash map; batches of 100 in one transaction of the store, which writes each key's number once; a batch that fails is done again, event by event; offsets only after its commit |
+// | once | in_sequence, once, dead_letter, retry, handle | what came too early of each key in a hash map; batches of 100 in one transaction of the store, in which each key's number is read and written; a batch that fails is done again, event by event; offsets only after its commit |
 //
 // A case's name ends in how many events a round reads. They are appended in chunks of 10,000, which
 // is not counted, and only the last ones are kept: so a long round shows what grows with the events
@@ -314,7 +314,7 @@ struct exact_loop {
 
     struct key_state {
         std::string key{};
-        std::uint64_t next = 0;  ///< 0: not read from the store yet
+        std::uint64_t next = 0;  ///< as the batch's transaction knows it
         std::size_t batch = 0;   ///< the last one that it is in
         std::map<std::uint64_t, ::message> early{};
     };
@@ -327,14 +327,12 @@ struct exact_loop {
     by_key<std::size_t> index{};
     std::vector<key_state> all{};
     std::vector<::message> batch{};
-    std::vector<std::size_t> touched{};  ///< by the batch, in `all`
     std::size_t batches = 0;
     std::size_t early = 0;
 
     exact_loop(growing_log& to, tally& sums, memory::store& in)
         : sum(sums), from(to.log().join("events", "by hand")), db(in), letters(in.dead_letters()) {
         batch.reserve(batch_max);
-        touched.reserve(batch_max);
     }
 
     void assigned(assignment a) { offsets.assigned(a); }
@@ -378,26 +376,15 @@ private:
 
     bool commit(std::size_t first, std::size_t end) {
         ++batches;
-        touched.clear();
         auto tx = db.begin();
-        bool good = true;
         try {
             for (std::size_t i = first; i < end; ++i) {
                 apply(batch[i], tx);
             }
-            for (const auto i : touched) {
-                tx.set_progress("by hand/events", all[i].key, key_progress(all[i].next));
-            }
-            good = tx.commit() == commit_result::committed;
+            return tx.commit() == commit_result::committed;
         } catch (...) {
-            good = false;
+            return false;
         }
-        if (!good) {
-            for (const auto i : touched) {
-                all[i].next = 0;  // the store knows better
-            }
-        }
-        return good;
     }
 
     void apply(::message& m, memory::transaction& tx) {
@@ -412,7 +399,9 @@ private:
             all.push_back({.key = found->first});
         }
         auto& state = all[found->second];
-        if (state.next == 0) {
+        if (state.batch != batches) {
+            // Read in each transaction: somebody else may have had the partition meanwhile.
+            state.batch = batches;
             const auto known = tx.progress("by hand/events", state.key);
             state.next = known.is_known() ? known.next() : 1;
         }
@@ -422,10 +411,6 @@ private:
         if (*number > state.next) {
             early += state.early.try_emplace(*number, m).second ? 1U : 0U;
             return;
-        }
-        if (state.batch != batches) {
-            state.batch = batches;
-            touched.push_back(found->second);
         }
         sum.add(e);
         ++state.next;
@@ -437,6 +422,7 @@ private:
             state.early.erase(state.early.begin());
             --early;
         }
+        tx.set_progress("by hand/events", state.key, key_progress(state.next));
     }
 
     void bury(const ::message& m) {

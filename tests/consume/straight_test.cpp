@@ -25,7 +25,7 @@ struct trail {
     std::map<std::string, texts> by_key{};
     consumer_counts counts{};
     texts letters{};
-    log_offset committed = -1;
+    std::vector<log_offset> committed{};
 };
 
 /// What a script's failing attempt comes to.
@@ -63,6 +63,21 @@ struct actor {
     }
 };
 
+/// Stores the events, those of one key in one partition, which are read in turn.
+void put(bench& b, const std::vector<script>& scripts) {
+    for (const auto& one : scripts) {
+        b.put(one.what, b.log.partition_of("orders", one.what.partitionkey));
+    }
+}
+
+std::vector<log_offset> all_committed(const bench& b) {
+    std::vector<log_offset> out;
+    for (partition_id p = 0; p < b.log.partitions("orders"); ++p) {
+        out.push_back(b.committed(p));
+    }
+    return out;
+}
+
 /// The dead letters, in an order that does not depend on how they came there.
 texts letters_in(const bench& b) {
     texts out;
@@ -77,9 +92,7 @@ texts letters_in(const bench& b) {
 template <bool InSequence, class From>
 trail run_through(bench& b, From from, const std::vector<script>& scripts) {
     trail left;
-    for (const auto& one : scripts) {
-        b.put(one.what);
-    }
+    put(b, scripts);
     const auto read = [&](auto&& until_handler) {
         auto c = std::move(until_handler) | handle(actor{scripts, left});
         RC_ASSERT(b.drain(c));
@@ -94,7 +107,7 @@ trail run_through(bench& b, From from, const std::vector<script>& scripts) {
     left.letters = letters_in(b);
     auto& keyless = left.by_key[""];  // they have no order
     std::sort(keyless.begin(), keyless.end());
-    left.committed = b.committed();
+    left.committed = all_committed(b);
     return left;
 }
 
@@ -149,8 +162,9 @@ void compare_ways() {
         .in_flight_max = 64,
         .step_events_max = *rc::gen::inRange<std::size_t>(1, 9),
     };
-    bench one;
-    bench other;
+    const auto partitions = *rc::gen::element<std::uint32_t>(1, 3);
+    bench one(partitions);
+    bench other(partitions);
     const trail straight = run_through<InSequence>(one, one.from(o), scripts);
     const trail lanes = run_through<InSequence>(
         other,
@@ -184,9 +198,7 @@ struct writer {
 template <bool InSequence, class From>
 trail write_through(bench& b, From from, const std::vector<script>& scripts, once_options how) {
     trail left;
-    for (const auto& one : scripts) {
-        b.put(one.what);
-    }
+    put(b, scripts);
     const auto read = [&](auto&& until_once) {
         auto c = std::move(until_once) | handle(writer{scripts});
         RC_ASSERT(b.drain(c));
@@ -206,7 +218,7 @@ trail write_through(bench& b, From from, const std::vector<script>& scripts, onc
         left.by_key["times"].push_back(id + " " + times);
     }
     left.letters = letters_in(b);
-    left.committed = b.committed();
+    left.committed = all_committed(b);
     return left;
 }
 
@@ -223,8 +235,9 @@ void compare_transactions() {
                                                         duplicates::by_offset)};
     once_options apart = shared;
     apart.part_max = 1;
-    bench one;
-    bench other;
+    const auto partitions = *rc::gen::element<std::uint32_t>(1, 3);
+    bench one(partitions);
+    bench other(partitions);
     const trail straight = write_through<InSequence>(one, one.from(o), scripts, shared);
     const trail lanes = write_through<InSequence>(
         other,
@@ -306,8 +319,54 @@ TEST_CASE(
     CHECK(b.committed() == 3);
 }
 
+TEST_CASE("what is delivered a second time is not handled again, nor what an old epoch brings") {
+    bench b;
+    b.put_all({order("1", "a"), order("2", "a"), order("3", "a")});
+    auto member = b.log.join("orders", "shop");
+    texts handled;
+    auto c = subscribe(member, bench::options()) | halt() | idempotent_by_nature() |
+             handle([&](const event_view& e) {
+                 handled.emplace_back(e.id);
+                 if (e.id == "2") {
+                     member.seek(0, 0);
+                 }
+             });
+    REQUIRE(b.drain(c));
+    CHECK(handled == texts{"1", "2", "3"});
+    CHECK(c.counts().ignored == 2);
+    CHECK(c.counts().balances());
+    CHECK(b.committed() == 2);
+}
+
+TEST_CASE("a success on the straight way pays into the budget of retries") {
+    bench b;
+    std::map<std::string, int> attempts;
+    auto c = b.from() | halt() |
+             retry({.budget_ratio = 0.5, .budget_floor = 0.001, .budget_max = 1}) |
+             idempotent_by_nature() | handle([&](const event_view& e) {
+                 const bool fails = e.type == "fails" && ++attempts[std::string(e.id)] == 1;
+                 return fails ? outcome::retry("not_yet") : outcome::done();
+             });
+    const auto read = [&](std::string id, std::string type) {
+        auto one = order(std::move(id), "a");
+        one.type = std::move(type);
+        b.put(one);
+        const auto begin = b.now.steady;
+        REQUIRE(b.drain(c));
+        return b.now.steady - begin;
+    };
+    CHECK(read("1", "fails") < 1min);  // takes the one token, and its success pays half of it
+    CHECK(read("2", "works") < 1min);  // the other half
+    CHECK(read("3", "fails") < 1min);
+    CHECK(read("4", "fails") > 100s);  // half a token, and time pays in slowly
+    CHECK(c.counts().applied == 4);
+}
+
 TEST_CASE("a step whose time is up lets the rest wait in their lanes") {
     static steady_time clock;
+    static duration takes;
+    takes = GENERATE(150ms, 250ms);
+    const int each = takes < 200ms ? 2 : 1;
     bench b;
     clock = b.now.steady;
     b.put_all({order("1", "a"), order("2", "b"), order("3", "c"), order("4", "d")});
@@ -315,13 +374,12 @@ TEST_CASE("a step whose time is up lets the rest wait in their lanes") {
     auto c = b.from({.step_time_max = 200ms}) | halt() | idempotent_by_nature() |
              handle([&](const event_view&) {
                  ++handled;
-                 clock += 150ms;
+                 clock += takes;
              });
     c.measure_with([] { return clock; });
-    c.step(b.now);
-    CHECK(handled == 2);
-    CHECK(c.counts().in_flight == 2);
-    c.step({clock, b.now.wall});
-    CHECK(handled == 4);
-    CHECK(c.counts().in_flight == 0);
+    for (int steps = 1; steps <= 4 / each; ++steps) {
+        c.step({clock, b.now.wall});
+        CHECK(handled == steps * each);
+        CHECK(c.counts().in_flight == static_cast<std::size_t>(4 - handled));
+    }
 }

@@ -59,6 +59,31 @@ TEST_CASE("successes pay in their share, and not beyond the limit") {
     STATIC_REQUIRE(after_successes(5000) == 10);
 }
 
+TEST_CASE("many successes at once pay in what as many pay in one by one") {
+    sinew::test::prop("after any history", [](const std::vector<std::uint32_t>& steps) {
+        retry_budget at_once({.ratio = *rc::gen::element(0.0, 0.1, 0.37, 1.0),
+                              .floor_per_second = *rc::gen::element(0.001, 3.0, 1e6),
+                              .tokens_max = *rc::gen::element<std::uint32_t>(1, 5, 1'000'000)});
+        retry_budget one_by_one = at_once;
+        auto now = start;
+        for (const auto step : steps) {
+            now += duration(step);
+            const std::uint32_t successes = step % 40;
+            at_once.on_successes(successes);
+            for (std::uint32_t i = 0; i < successes; ++i) {
+                one_by_one.on_success();
+            }
+            RC_ASSERT(at_once.next_token(now) == one_by_one.next_token(now));
+            RC_ASSERT(at_once.try_spend(now) == one_by_one.try_spend(now));
+        }
+    });
+    retry_budget full({.tokens_max = 2});
+    REQUIRE(spend_all(full, start) == 2);
+    full.on_successes(UINT64_MAX);
+    full.on_successes(UINT64_MAX);
+    CHECK(full.tokens(start) == 2);
+}
+
 TEST_CASE("when nothing succeeds, the retries fall to the floor") {
     retry_budget budget({.ratio = 0.1, .floor_per_second = 3, .tokens_max = 100});
     spend_all(budget, start);

@@ -156,7 +156,7 @@ template <class E>
     if (p == nullptr || p->older == 0) {
         return false;
     }
-    for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+    for (slot_id slot = 0; slot < e.table.slots_end(); ++slot) {
         const auto& other = e.at(slot);
         if (other.message && other.epoch != d.epoch && other.key == d.key &&
             other.where.partition == d.where.partition) {

@@ -308,7 +308,7 @@ template <class E>
 /// is committed along.
 template <class E>
 void finish_those_behind(E& e, const typename E::delivery_type& d, partition& p) {
-    for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+    for (slot_id slot = 0; slot < e.table.slots_end(); ++slot) {
         const auto& other = e.at(slot);
         const bool same_lane = e.options.ordering == ordering::by_partition ||
                                (d.keyed && other.keyed && other.key == d.key);
@@ -362,9 +362,12 @@ template <class E>
 template <class E>
 [[nodiscard]] bool may_retry(E& e, slot_id slot) {
     auto& d = e.at(slot);
-    if (d.needs_token && !e.budget.try_spend(e.now.steady)) {
-        e.queue.retry_at(slot, e.budget.next_token(e.now.steady));
-        return false;
+    if (d.needs_token) {
+        e.budget.on_successes(e.counts.applied - std::exchange(e.paid_for, e.counts.applied));
+        if (!e.budget.try_spend(e.now.steady)) {
+            e.queue.retry_at(slot, e.budget.next_token(e.now.steady));
+            return false;
+        }
     }
     d.needs_token = false;
     return true;

@@ -135,7 +135,7 @@ public:
     /// Not from another thread.
     completion complete(ticket which, outcome answer) {
         auto& e = engine_;
-        if (which.slot() >= e.table.slots_max() || which.run() == 0 ||
+        if (which.slot() >= e.table.slots_end() || which.run() == 0 ||
             e.at(which.slot()).run != which.run()) {
             return completion::stale;
         }
@@ -152,6 +152,7 @@ public:
     bool shut_down(moment now, steady_time until) {
         auto& e = engine_;
         e.now = now;
+        ++e.run;
         take_completed(e);
         settle(e);
         bool left = false;

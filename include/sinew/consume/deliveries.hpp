@@ -4,8 +4,8 @@
 /// The events that a consumer holds at this moment, and the one account of what they weigh.
 ///
 /// **Guarantees.** Queue, hold, retry and running events are all here, so one limit in events and
-/// one in bytes covers them all. The table is made once; opening and closing a slot allocates
-/// nothing.
+/// one in bytes covers them all. Memory is taken once, and only so much of it is touched as events
+/// were held at once; opening and closing a slot allocates nothing.
 
 #include <sinew/consume/slot.hpp>
 #include <sinew/core/dead_letters.hpp>
@@ -78,23 +78,31 @@ struct delivery : delivery_state {
 template <class Message>
 class deliveries {
 public:
-    deliveries(std::size_t slots, std::size_t bytes_max) : slots_(slots), bytes_max_(bytes_max) {
-        free_.reserve(slots);
-        for (std::size_t i = slots; i > 0; --i) {
-            free_.push_back(static_cast<slot_id>(i - 1));
-        }
+    deliveries(std::size_t events_max, std::size_t bytes_max)
+        : events_max_(events_max), bytes_max_(bytes_max) {
+        slots_.reserve(events_max);
+        free_.reserve(events_max);
     }
 
     [[nodiscard]] delivery<Message>& operator[](slot_id slot) noexcept { return slots_[slot]; }
 
     /// The slot that `open` will answer; nothing, if there is none.
-    [[nodiscard]] slot_id next() const noexcept { return free_.empty() ? no_slot : free_.back(); }
+    [[nodiscard]] slot_id next() const noexcept {
+        if (!free_.empty()) {
+            return free_.back();
+        }
+        return room() == 0 ? no_slot : static_cast<slot_id>(slots_.size());
+    }
 
     /// A slot for an event of that weight. There has to be a free one; the weight may go beyond
     /// the limit, as one event alone may.
     slot_id open(std::size_t bytes) {
-        const slot_id slot = free_.back();
-        free_.pop_back();
+        const slot_id slot = next();
+        if (free_.empty()) {
+            slots_.emplace_back();
+        } else {
+            free_.pop_back();
+        }
         slots_[slot].bytes = bytes;
         bytes_ += bytes;
         return slot;
@@ -116,16 +124,18 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size() - free_.size(); }
-    [[nodiscard]] std::size_t room() const noexcept { return free_.size(); }
+    [[nodiscard]] std::size_t room() const noexcept { return events_max_ - size(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::size_t bytes_room() const noexcept {
         return bytes_ >= bytes_max_ ? 0 : bytes_max_ - bytes_;
     }
-    [[nodiscard]] std::size_t slots_max() const noexcept { return slots_.size(); }
+    /// All slots that were ever opened lie below.
+    [[nodiscard]] std::size_t slots_end() const noexcept { return slots_.size(); }
 
 private:
     std::vector<delivery<Message>> slots_;
     std::vector<slot_id> free_;
+    std::size_t events_max_;
     std::size_t bytes_ = 0;
     std::size_t bytes_max_;
 };

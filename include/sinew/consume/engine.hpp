@@ -163,6 +163,8 @@ struct engine {
     std::size_t open_suspects = 0;
     std::size_t straight = 0;      ///< handled in this step as they came (see `straight`)
     std::size_t straight_max = 0;  ///< so many may be
+    std::uint64_t run = 1;         ///< of events whose way is clear, as nothing has happened since
+    std::uint64_t paid_for = 0;    ///< so many applied events are paid into the budget
     steady_time step_until = steady_time::min();         ///< then this step stops doing so
     steady_time store_gate = steady_time::min();         ///< the store is not asked before
     steady_time unavailable_until = steady_time::min();  ///< something is down, until tried again

@@ -15,9 +15,9 @@
 #include <sinew/core/outcome.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -159,6 +159,22 @@ struct type_branch {
     F f;
 };
 
+/// Several branches side by side. A `std::tuple` is dear to include.
+template <std::size_t Place, class Branch>
+struct placed_branch {
+    Branch branch;
+};
+template <class Places, class... Branches>
+struct branch_row;
+template <std::size_t... Place, class... Branches>
+struct branch_row<std::index_sequence<Place...>, Branches...> : placed_branch<Place, Branches>... {
+    /// Calls `f(branch...)`.
+    template <class F>
+    void show(F f) {
+        f(placed_branch<Place, Branches>::branch...);
+    }
+};
+
 /// Chooses a handler by the event's `type`.
 template <class... Branches>
 class type_router {
@@ -177,7 +193,7 @@ public:
     template <class Tx>
     static constexpr bool acts_inside = all_answer<const event_view&, Tx&>;
 
-    explicit type_router(Branches... branches) : branches_(std::move(branches)...) {}
+    explicit type_router(Branches... branches) : branches_{{std::move(branches)}...} {}
 
     template <class Tx>
         requires(some_answer<Tx> && !std::same_as<Tx, ticket>)
@@ -201,14 +217,12 @@ private:
     template <class Call>
     outcome choose(const event_view& e, Call call_branch) {
         std::optional<outcome> result;
-        std::apply(
-            [&](auto&... branch) {
-                static_cast<void>(((std::remove_cvref_t<decltype(branch)>::type.view() == e.type
-                                        ? (result = call_branch(branch), true)
-                                        : false) ||
-                                   ...));
-            },
-            branches_);
+        branches_.show([&](auto&... branch) {
+            static_cast<void>(((std::remove_cvref_t<decltype(branch)>::type.view() == e.type
+                                    ? (result = call_branch(branch), true)
+                                    : false) ||
+                               ...));
+        });
         if (result) {
             return *std::move(result);
         }
@@ -216,7 +230,7 @@ private:
                                "no handler for the event type \"" + std::string(e.type) + "\"");
     }
 
-    std::tuple<Branches...> branches_;
+    branch_row<std::index_sequence_for<Branches...>, Branches...> branches_;
 };
 
 template <class... Names>

@@ -13,8 +13,9 @@
 namespace sinew::detail {
 
 /// Handles an event as it comes from the source, if it can be. False: it has to take a place.
+/// `p` is its partition's entry, or null.
 template <class E>
-[[nodiscard]] bool go_straight(E& e, partition& p, typename E::message_type& m);
+[[nodiscard]] bool go_straight(E& e, partition* p, typename E::message_type& m);
 
 /// The same for an event that becomes a member of a transaction. Its offset is known already.
 template <class E>
@@ -72,8 +73,9 @@ struct intake_listener {
     E& e;
 
     void assigned(assignment a) {
+        ++e.run;
         auto& p = e.places.assign(a.partition, a.epoch);
-        for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+        for (slot_id slot = 0; slot < e.table.slots_end(); ++slot) {
             const auto& d = e.at(slot);
             p.older += d.message && d.where.partition == p.id ? 1U : 0U;
         }
@@ -86,6 +88,7 @@ struct intake_listener {
         if (p == nullptr || p->state != partition_state::ours || p->tracker.epoch() != r.epoch) {
             return;
         }
+        ++e.run;
         p->state = partition_state::leaving;
         p->until = r.until;
         return_queued(e);
@@ -102,31 +105,9 @@ struct intake_listener {
     }
 
     void message(typename E::message_type&& m) {
-        const position where = m.where();
-        auto* p = e.places.find(where.partition);
-        if (p == nullptr || p->state != partition_state::ours || p->tracker.epoch() != m.epoch()) {
-            ++e.counts.ignored;
-            return;
-        }
-        if (e.table.room() == 0) {
-            throw error(failure_class::permanent, "source_overran",
-                        "the source delivered more events than it was asked for");
-        }
-        if (go_straight(e, *p, m)) {
-            return;
-        }
-        const auto seen = p->tracker.deliver(where.offset, m.epoch(), e.now.steady);
-        if (seen == offset_tracker::delivery::full) {
-            throw error(failure_class::permanent, "source_overran",
-                        "the source delivered more events than it was asked for");
-        }
-        if (seen == offset_tracker::delivery::seen) {
-            ++e.counts.ignored;
-            return;
-        }
-        ++p->beyond;
-        if (!join_straight(e, *p, m)) {
-            take_on(*p, std::move(m));
+        auto* p = e.places.find(m.where().partition);
+        if (!go_straight(e, p, m)) {
+            take_its_place(p, m);
         }
     }
 
@@ -153,6 +134,35 @@ struct intake_listener {
     }
 
 private:
+    /// What does not go straight, or has to be a member of a transaction.
+    [[gnu::noinline]] void take_its_place(partition* entry, typename E::message_type& m) {
+        if (entry == nullptr || entry->state != partition_state::ours ||
+            entry->tracker.epoch() != m.epoch()) {
+            ++e.counts.ignored;
+            return;
+        }
+        ++e.run;
+        partition& p = *entry;
+        const position where = m.where();
+        if (e.table.room() == 0) {
+            throw error(failure_class::permanent, "source_overran",
+                        "the source delivered more events than it was asked for");
+        }
+        const auto seen = p.tracker.deliver(where.offset, m.epoch(), e.now.steady);
+        if (seen == offset_tracker::delivery::full) {
+            throw error(failure_class::permanent, "source_overran",
+                        "the source delivered more events than it was asked for");
+        }
+        if (seen == offset_tracker::delivery::seen) {
+            ++e.counts.ignored;
+            return;
+        }
+        ++p.beyond;
+        if (!join_straight(e, p, m)) {
+            take_on(p, std::move(m));
+        }
+    }
+
     void take_on(const partition& p, typename E::message_type&& m) {
         ++e.counts.received;
         const slot_id slot = take_in(e, p, std::move(m));
@@ -182,7 +192,7 @@ void return_queued(E& e) {
         give_back(e, slot);
         return true;
     });
-    for (slot_id slot = 0; slot < e.table.slots_max(); ++slot) {
+    for (slot_id slot = 0; slot < e.table.slots_end(); ++slot) {
         auto& d = e.at(slot);
         if (d.message && !is_ours(e, d) &&
             (d.held || e.queue.state_of(slot) == lanes::state::queued)) {
@@ -264,6 +274,7 @@ void poll(E& e, steady_time until) {
         allowed.events = 0;
     }
     e.straight_max = may_go_straight(e) ? e.options.step_events_max : 0;
+    ++e.run;
     e.step_until = later(e.now.steady, e.options.step_time_max);
     intake_listener<E> listener{e};
     try {

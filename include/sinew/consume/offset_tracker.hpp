@@ -15,8 +15,9 @@
 /// | ended | running, empty | seen | false | ended |
 /// | running | running, empty, new epoch | tracked, seen or full | true once for each record | ended |
 ///
-/// **Bounds.** All memory is taken when it is made. Finishing takes constant time where offsets are
-/// dense, logarithmic time where they have holes.
+/// **Bounds.** All memory is taken when it is made, and only so much of it is touched as records were
+/// unfinished at once. Finishing takes constant time where offsets are dense, logarithmic time where
+/// they have holes.
 
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>
@@ -40,10 +41,12 @@ public:
     };
 
     explicit constexpr offset_tracker(std::size_t window_max)
-        : offsets_(ring_size(window_max), 0),
-          delivered_(offsets_.size(), steady_time{}),
-          finished_(offsets_.size() / word_bits + 1, 0),
-          window_max_(window_max) {}
+        : mask_(ring_size(window_max) - 1),
+          finished_(mask_ / word_bits + 1, 0),
+          window_max_(window_max) {
+        offsets_.reserve(mask_ + 1);
+        delivered_.reserve(mask_ + 1);
+    }
 
     /// The partition is ours under `epoch`. Everything before is forgotten. Records up to
     /// `committed`, where it is known, are finished.
@@ -71,8 +74,13 @@ public:
             return delivery::full;
         }
         const std::size_t place = place_of(size_++);
-        offsets_[place] = offset;
-        delivered_[place] = now;
+        if (place == offsets_.size()) {
+            offsets_.push_back(offset);
+            delivered_.push_back(now);
+        } else {
+            offsets_[place] = offset;
+            delivered_[place] = now;
+        }
         ++unfinished_;
         highest_ = offset;
         return delivery::tracked;
@@ -84,8 +92,17 @@ public:
         return size_ == 0 && is_current(epoch) && (!highest_ || offset > *highest_);
     }
 
-    /// A record arrived and is finished. Only right after `can_pass` said so.
-    constexpr void pass(log_offset offset) noexcept { watermark_ = highest_ = offset; }
+    /// A record arrived and is finished. Only right after `can_pass` or `can_follow` said so.
+    constexpr void pass(log_offset offset) noexcept {
+        // Not one from the other: a processor waits where it reads what it has just written in parts.
+        watermark_ = offset;
+        highest_ = offset;
+    }
+
+    /// `can_pass`, in fewer words: only if nothing but `pass` was done since a record passed.
+    [[nodiscard]] constexpr bool can_follow(log_offset offset, epoch_number epoch) const noexcept {
+        return epoch == epoch_ && offset > *highest_;
+    }
 
     /// Everything that was to be done with a record is done. Answers whether that is news.
     [[nodiscard]] constexpr bool finish(log_offset offset, epoch_number epoch) noexcept {
@@ -156,6 +173,7 @@ public:
             bits += static_cast<std::size_t>(std::popcount(word));
         }
         return bits == size_ - open && open == unfinished_ && size_ <= window_max_ &&
+               (size_ != 0 || first_ == 0) && offsets_.size() == delivered_.size() &&
                (running_ || size_ == 0) &&
                (size_ == 0 ? highest_ == watermark_ : highest_ == offset_at(size_ - 1)) &&
                (!committed_ || (watermark_ && *committed_ <= *watermark_));
@@ -180,7 +198,7 @@ private:
 
     /// Where in the ring the `i`-th record of the window is.
     [[nodiscard]] constexpr std::size_t place_of(std::size_t i) const noexcept {
-        return (first_ + i) & (offsets_.size() - 1);
+        return (first_ + i) & mask_;
     }
     [[nodiscard]] constexpr log_offset offset_at(std::size_t i) const noexcept {
         return offsets_[place_of(i)];
@@ -193,7 +211,8 @@ private:
         return std::uint64_t{1} << place % word_bits;
     }
 
-    /// The first record is finished: the window begins behind all that are without a gap.
+    /// The first record is finished: the window begins behind all that are without a gap. An empty
+    /// one begins anew, where memory is near.
     constexpr void raise_watermark() noexcept {
         for (;;) {
             const unsigned from = first_ % word_bits;
@@ -204,8 +223,12 @@ private:
             }
             word &= ~(all_ones >> (word_bits - done) << from);
             watermark_ = offset_at(done - 1);
-            first_ = place_of(done);
             size_ -= done;
+            if (size_ == 0) {
+                first_ = 0;
+                return;
+            }
+            first_ = place_of(done);
         }
     }
 
@@ -246,6 +269,8 @@ private:
     }
 
     // A ring of records, part by part: where there are no holes, finishing looks at the bits alone.
+    // What was never used of it is not there yet: places are used in their order.
+    std::size_t mask_;
     std::vector<log_offset> offsets_;
     std::vector<steady_time> delivered_;
     std::vector<std::uint64_t> finished_;  ///< a bit for each; 0 outside of the window

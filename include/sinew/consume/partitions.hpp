@@ -31,6 +31,7 @@ struct partition {
     std::size_t beyond = 0;     ///< records delivered beyond what the source has taken
     std::size_t running = 0;    ///< handlers under way
     std::size_t older = 0;      ///< events under way that were read under an epoch before
+    std::uint64_t run = 0;      ///< the run of events in which one of it went straight last
     bool noted = false;         ///< the attempt log knows that it is ours
     bool paused = false;        ///< its window is full
     bool refused = false;       ///< the last commit did not work
@@ -45,7 +46,7 @@ public:
 
     /// The partition's entry, or null if it was never ours.
     [[nodiscard]] partition* find(partition_id id) noexcept {
-        if (id < all_.size() && all_[id].id == id) {
+        if (id < count_ && all_[id].id == id) {
             return &all_[id];
         }
         if (last_ < all_.size() && all_[last_].id == id) {
@@ -64,6 +65,7 @@ public:
         partition* entry = find(id);
         if (entry == nullptr) {
             entry = &all_.emplace_back(id, window_max_);
+            ++count_;
         }
         entry->state = partition_state::ours;
         entry->tracker.start(epoch);
@@ -73,6 +75,7 @@ public:
         entry->beyond = 0;
         entry->running = 0;
         entry->older = 0;
+        entry->run = 0;
         entry->noted = false;
         entry->paused = false;
         entry->refused = false;
@@ -86,6 +89,7 @@ public:
 
 private:
     std::vector<partition> all_;
+    std::size_t count_ = 0;  ///< of them: known without a division
     std::size_t window_max_;
     std::size_t last_ = 0;
 };

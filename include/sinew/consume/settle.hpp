@@ -54,7 +54,6 @@ void count_end(E& e, slot_id slot, ending end) {
     switch (end) {
         case ending::applied:
             ++e.counts.applied;
-            e.budget.on_success();
             e.unavailable_until = steady_time::min();
             e.tell([&](auto& o) { o.on_applied(e.note_of(slot)); });
             break;
@@ -367,6 +366,7 @@ void purge_inbox(E& e) {
 /// The partition's epoch ends here.
 template <class E>
 void end_partition(E& e, partition& p) {
+    ++e.run;
     p.tracker.stop();
     p.state = partition_state::gone;
     e.guard.closed(p.id);

@@ -55,10 +55,12 @@ template <class E>
     }
 }
 
-/// Whether nothing has to go before an event of that partition.
+/// Whether nothing has to go before an event of that partition. An event that went straight and
+/// ended well changes nothing of it.
 template <class E>
 [[nodiscard]] bool is_way_clear(const E& e, const partition& p) noexcept {
-    return e.straight < e.straight_max && e.queue.size() == 0 && e.stalled.empty() && p.noted &&
+    return e.straight < e.straight_max && e.queue.size() == 0 && e.stalled.empty() &&
+           e.table.room() != 0 && e.unavailable_until == steady_time::min() && p.noted &&
            !e.guard.watches();
 }
 
@@ -69,11 +71,15 @@ template <class E>
 }
 
 /// After a handler that was called straight: no more of it in this step, if that has lasted long.
+/// Without a clock no time passes within a step.
 template <class E>
 void look_at_step(E& e) {
-    look_at_clock(e);
-    if (e.now.steady >= e.step_until) {
-        e.straight_max = 0;
+    if (e.stopwatch != nullptr) {
+        look_at_clock(e);
+        if (e.now.steady >= e.step_until) {
+            e.straight_max = 0;
+            ++e.run;
+        }
     }
 }
 
@@ -87,37 +93,37 @@ slot_id take_place(E& e, partition& p, typename E::message_type& m, std::uint64_
     return slot;
 }
 
-/// Calls the handler with an event that has no place, and goes on as it says.
+/// The handler of an event that has no place did not end well: the event takes its place.
 template <class E>
-void attempt_straight(E& e, partition& p, typename E::message_type& m,
-                      [[maybe_unused]] const digest& key, std::uint64_t sequence) {
-    const position where = m.where();
+[[gnu::noinline]] void go_on_in_lanes(E& e, partition& p, typename E::message_type& m,
+                                      std::uint64_t sequence, outcome problem) {
+    ++e.run;
     const steady_time begin = e.now.steady;
+    look_at_step(e);
+    take_answer(e, take_place(e, p, m, sequence, begin), std::move(problem));
+}
+
+/// Calls the handler with an event that has no place, and goes on as it says. Answers whether it is
+/// done, so that others can follow it.
+template <class E>
+inline bool attempt_straight(E& e, partition& p, typename E::message_type& m,
+                             std::uint64_t sequence) {
+    const log_offset offset = m.where().offset;
+    ++p.beyond;
     ++e.straight;
     ++e.counts.received;
     ++e.counts.in_flight;
     nothing none;
     std::optional<outcome> problem = call_lightly(e, m.view(), none);
     --e.counts.in_flight;
+    if (problem) {
+        go_on_in_lanes(e, p, m, sequence, *std::move(problem));
+        return false;
+    }
+    ++e.counts.applied;
+    p.tracker.pass(offset);
     look_at_step(e);
-    if (!problem) {
-        ++e.counts.applied;
-        if constexpr (E::plan_type::has_retry) {
-            e.budget.on_success();
-        }
-        e.unavailable_until = steady_time::min();
-        p.tracker.pass(where.offset);
-        if constexpr (E::plan_type::has_sequence) {
-            if (sequence != 0) {
-                e.order.settled(key);
-            }
-        }
-    } else {
-        take_answer(e, take_place(e, p, m, sequence, begin), *std::move(problem));
-    }
-    if constexpr (E::plan_type::has_sequence) {
-        take_released(e);
-    }
+    return true;
 }
 
 /// The same for an event whose key has an order: it goes straight if it is the next one.
@@ -128,13 +134,16 @@ template <class E>
     if (!number || p.older != 0) {
         return false;
     }
-    ++p.beyond;
     const digest key = digest_of(e.secret, event.partitionkey);
     const auto answer = e.order.offer(key, *number, e.table.next(), e.now.steady);
     if (answer == resequencer::verdict::deliver) {
-        attempt_straight(e, p, m, key, *number);
+        if (attempt_straight(e, p, m, *number)) {
+            e.order.settled(key);
+        }
+        take_released(e);
         return true;
     }
+    ++p.beyond;
     ++e.counts.received;
     const slot_id slot = take_place(e, p, m, *number, e.now.steady);
     if (!take_verdict(e, slot, answer)) {
@@ -143,20 +152,38 @@ template <class E>
     return true;
 }
 
+/// Whether nothing has to go before an event, looked at closely. If so, what was seen counts for its
+/// partition until something happens that can change it: then `run` goes on.
 template <class E>
-bool go_straight(E& e, partition& p, typename E::message_type& m) {
+[[nodiscard]] [[gnu::noinline]] bool begins_run(E& e, partition& p,
+                                                const typename E::message_type& m) noexcept {
+    if (p.state != partition_state::ours || !is_way_clear(e, p) ||
+        !p.tracker.can_pass(m.where().offset, m.epoch())) {
+        return false;
+    }
+    p.run = e.run;
+    return true;
+}
+
+template <class E>
+inline bool go_straight(E& e, partition* p, typename E::message_type& m) {
     if constexpr (goes_straight<typename E::plan_type>) {
-        if (!is_way_clear(e, p) || !p.tracker.can_pass(m.where().offset, m.epoch()) ||
+        if (p == nullptr ||
+            !(p->run == e.run ? p->tracker.can_follow(m.where().offset, m.epoch())
+                              : begins_run(e, *p, m)) ||
             !is_sound(e, m)) {
             return false;
         }
         if constexpr (E::plan_type::has_sequence) {
+            ++e.run;  // others of its key may come free
             if (!m.view().partitionkey.empty()) {
-                return offer_straight(e, p, m);
+                return offer_straight(e, *p, m);
             }
         }
-        ++p.beyond;
-        attempt_straight(e, p, m, {}, 0);
+        attempt_straight(e, *p, m, 0);
+        if constexpr (E::plan_type::has_sequence) {
+            take_released(e);
+        }
         return true;
     }
     return false;

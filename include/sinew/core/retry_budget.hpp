@@ -76,6 +76,16 @@ public:
         keep_capacity();
     }
 
+    /// The same for so many events, none of which was tried again in between.
+    constexpr void on_successes(std::uint64_t events) noexcept {
+        if (reward_ > duration::zero()) {
+            const auto enough = static_cast<std::uint64_t>(capacity_ / reward_) + 1;
+            const auto paid = static_cast<duration::rep>(events < enough ? events : enough);
+            empty_at_ = later(empty_at_, -(reward_ * paid));
+            keep_capacity();
+        }
+    }
+
     /// When there is a token, if nothing but time pays in: `now` if there is one.
     [[nodiscard]] constexpr steady_time next_token(steady_time now) const noexcept {
         retry_budget copy = *this;
