@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSL-1.0
 #
 # Shows that run.sh can fail: each file of fixtures/ is wrong in its own way, and the verdict on it
-# has to be the one that stands in its first line. Takes the compilers as arguments.
+# has to be the one that stands in its first line. Three of them share what they include, and the twin of
+# one is broken: the others must not suffer from it. Takes the compilers as arguments.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
