@@ -10,8 +10,8 @@
 // | `steady/K` | 1,024 events of K keys are in flight; one runs and is finished, another one comes |
 // | `flood/K` | 65,536 events of K keys come at once; then all run and are finished |
 //
-// Both sides get the same seeded hashes as keys, and say of each event when it may run: events of one
-// key one after the other, keys in turn. By hand an event can neither be retried nor undone.
+// Both sides get the same seeded hashes as keys, and say of each event when it may run: events of
+// one key one after the other, keys in turn. By hand an event can neither be retried nor undone.
 
 #include "ratio.hpp"
 

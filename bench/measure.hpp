@@ -3,8 +3,8 @@
 /// @file
 /// What one round measures, and what many rounds of two sides in turn say.
 ///
-/// **Guarantees.** A figure is the median over the rounds. The quartiles of a ratio are those of the
-/// ratios of single rounds, whose two sides ran one after the other.
+/// **Guarantees.** A figure is the median over the rounds. The quartiles of a ratio are those of
+/// the ratios of single rounds, whose two sides ran one after the other.
 
 #include <sinew/core/time.hpp>
 
@@ -74,8 +74,8 @@ struct pair_options {
     std::string name{};
     /// How many items a round is made of.
     std::size_t items = 1;
-    /// At least so much of the throughput by hand is the goal; 0 is none. Where the goal is "at most
-    /// 1.2 times the time", it is `1 / 1.2`.
+    /// At least so much of the throughput by hand is the goal; 0 is none. Where the goal is "at
+    /// most 1.2 times the time", it is `1 / 1.2`.
     double goal = 0;
     /// The part that the goal is about; empty is all of them together.
     std::string goal_part{};
@@ -83,8 +83,8 @@ struct pair_options {
     /// logarithmic. Empty is no plot of its own.
     std::string series{};
     double x = 0;
-    /// What stands beside the library, as the plot names it. A series with several of them has a line
-    /// for each, and one for the library.
+    /// What stands beside the library, as the plot names it. A series with several of them has a
+    /// line for each, and one for the library.
     std::string against = "by hand";
 };
 
@@ -97,7 +97,8 @@ struct figure_options {
     double at_least = 0;
     std::string series{};
     double x = 0;
-    /// Whether it is asked for once a round, and its median counts; for what is measured by the clock.
+    /// Whether it is asked for once a round, and its median counts; for what is measured by the
+    /// clock.
     bool each_round = false;
 };
 

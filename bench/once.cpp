@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What `once` costs on SQLite: a whole pipeline whose handler writes one row for each event, beside a
-// plain loop that writes the same rows in the same journal mode.
+// What `once` costs on SQLite: a whole pipeline whose handler writes one row for each event, beside
+// a plain loop that writes the same rows in the same journal mode.
 //
 //   ./dev bench once
 //
-// The last part of a case's name is the batch: the events of one transaction. By hand that is BEGIN,
-// and for each event an INSERT into the inbox and, if the event is new, one into the service's own
-// table, then COMMIT; the events lie in a vector. The library reads them from the in-memory log, through
-// `dead_letter(db's own) | retry() | once(db) | handle(tx)`, and commits offsets there.
+// The last part of a case's name is the batch: the events of one transaction. By hand that is
+// BEGIN, and for each event an INSERT into the inbox and, if the event is new, one into the
+// service's own table, then COMMIT; the events lie in a vector. The library reads them from the
+// in-memory log, through `dead_letter(db's own) | retry() | once(db) | handle(tx)`, and commits
+// offsets there.
 //
 // | case | by hand | the library |
 // | --- | --- | --- |

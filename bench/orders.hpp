@@ -20,8 +20,8 @@
 namespace sinew::bench {
 
 /// The events of a round, as an order service sends them: some 200 bytes of JSON, and all that a
-/// tracing, correlating service sets. `keys` customers come in a random order; with 0 the events have
-/// no key.
+/// tracing, correlating service sets. `keys` customers come in a random order; with 0 the events
+/// have no key.
 [[nodiscard]] inline std::vector<event> orders(std::size_t count, std::size_t keys) {
     splitmix64 random(1);
     const wall_time start(std::chrono::seconds(1'790'000'000));

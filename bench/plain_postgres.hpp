@@ -2,8 +2,8 @@
 #pragma once
 /// @file
 /// An outbox in PostgreSQL as somebody writes it by hand for speed alone: one table, a batch in one
-/// statement of arrays, prepared statements, values in binary, one relay. No sequence, no leases, no
-/// attempts, no shards.
+/// statement of arrays, prepared statements, values in binary, one relay. No sequence, no leases,
+/// no attempts, no shards.
 
 #include "orders.hpp"
 #include "plain_sqlite.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// An outbox in SQLite as somebody writes it by hand for speed alone: one table, prepared statements,
-/// one relay. No sequence, no leases, no attempts, no shards.
+/// An outbox in SQLite as somebody writes it by hand for speed alone: one table, prepared
+/// statements, one relay. No sequence, no leases, no attempts, no shards.
 
 #include "orders.hpp"
 #include "raw_sqlite.hpp"

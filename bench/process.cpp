@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What a step of long work costs, beside a plain INSERT per step, which is its own transaction, into a
-// table with the same columns in the same database.
+// What a step of long work costs, beside a plain INSERT per step, which is its own transaction,
+// into a table with the same columns in the same database.
 //
 //   ./dev bench process
 //
 // An item is a step. A process has eight steps, each of which makes a result of 16 bytes. What is
-// measured is the work of a runner on instances that were started before: claims, steps, ends. A runner
-// with one instance at a time takes it through all of its steps, each with a commit of its own, before it
-// begins the next; it may have claimed others before their turn (`ahead_max`).
+// measured is the work of a runner on instances that were started before: claims, steps, ends. A
+// runner with one instance at a time takes it through all of its steps, each with a commit of its
+// own, before it begins the next; it may have claimed others before their turn (`ahead_max`).
 //
 // | case | first side | second side |
 // | --- | --- | --- |

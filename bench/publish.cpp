@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What the outbox and the relay cost: events are added in the transactions of a service, and a relay
-// publishes them to a sink that only counts; beside a plain INSERT and SELECT/DELETE loop of the same
-// rows in the same database.
+// What the outbox and the relay cost: events are added in the transactions of a service, and a
+// relay publishes them to a sink that only counts; beside a plain INSERT and SELECT/DELETE loop of
+// the same rows in the same database.
 //
 //   ./dev bench publish
 //
-// The last part of a case's name is the batch: the events of one transaction, and of one claim of the
-// relay. Both sides have a connection that adds and one that publishes, with the same settings.
+// The last part of a case's name is the batch: the events of one transaction, and of one claim of
+// the relay. Both sides have a connection that adds and one that publishes, with the same settings.
 //
 // | case | by hand | the library |
 // | --- | --- | --- |

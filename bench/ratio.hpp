@@ -2,22 +2,24 @@
 #pragma once
 /// @file
 /// A benchmark is a pair: what the library does, beside what somebody writes by hand who needs no
-/// more than that. What is reported is the ratio. What is no pair (bytes for each remembered id) is a
-/// figure, with a goal of its own.
+/// more than that. What is reported is the ratio. What is no pair (bytes for each remembered id) is
+/// a figure, with a goal of its own.
 ///
-/// **Guarantees.** Rounds of the two sides alternate (A B A B ...), so whatever slows the machine down
-/// for a while slows both down. The first round of each is not counted. Figures are medians over the
-/// rounds; the quartiles of the ratio, round by round, say how far it can be trusted. A case that
-/// throws is named with its error, the others still run, and the exit code is 1. Arguments that mean
-/// nothing, and a folder that cannot be written, are refused before anything is measured.
+/// **Guarantees.** Rounds of the two sides alternate (A B A B ...), so whatever slows the machine
+/// down for a while slows both down. The first round of each is not counted. Figures are medians
+/// over the rounds; the quartiles of the ratio, round by round, say how far it can be trusted. A
+/// case that throws is named with its error, the others still run, and the exit code is 1.
+/// Arguments that mean nothing, and a folder that cannot be written, are refused before anything is
+/// measured.
 ///
-/// google-benchmark keeps the list of the cases, chooses among them (`--benchmark_filter`) and writes
-/// its own JSON (`--benchmark_out`). The tables and their CSV are written here (report.hpp).
+/// google-benchmark keeps the list of the cases, chooses among them (`--benchmark_filter`) and
+/// writes its own JSON (`--benchmark_out`). The tables and their CSV are written here (report.hpp).
 ///
 /// **Example.**
 /// ```cpp
 /// sinew::bench::suite all("window", argc, argv);
-/// all.pair({.name = "window/1e5", .items = 100'000, .goal = 1.0, .series = "window", .x = 1e5}, [] {
+/// all.pair({.name = "window/1e5", .items = 100'000, .goal = 1.0, .series = "window", .x = 1e5}, []
+/// {
 ///     return sinew::bench::sides{
 ///         [](auto& laps) { laps.time("insert", by_hand); },
 ///         [](auto& laps) { laps.time("insert", ours); }};

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// How results are written: as tables in Markdown for people, and as CSV for whoever draws or compares
-/// them (bench/plots.sh draws; the columns are those of `csv_head`).
+/// How results are written: as tables in Markdown for people, and as CSV for whoever draws or
+/// compares them (bench/plots.sh draws; the columns are those of `csv_head`).
 ///
-/// **Guarantees.** The CSV holds everything that the tables hold, in full precision, a field that holds
-/// a comma or a quote in quotes. Rates are items a second; a figure is in its own unit.
+/// **Guarantees.** The CSV holds everything that the tables hold, in full precision, a field that
+/// holds a comma or a quote in quotes. Rates are items a second; a figure is in its own unit.
 
 #include "measure.hpp"
 

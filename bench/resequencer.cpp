@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What the order of each key costs per event: the resequencer, beside one std::map for each key in a
-// std::unordered_map of keys, as somebody writes it who needs no bounds, no times and no store.
+// What the order of each key costs per event: the resequencer, beside one std::map for each key in
+// a std::unordered_map of keys, as somebody writes it who needs no bounds, no times and no store.
 //
 //   ./dev bench resequencer
 //
@@ -230,7 +230,8 @@ void add_shuffled(bench::suite& all, std::size_t width, std::size_t keys) {
              });
 }
 
-/// Events of one key, the first of which comes last; and once more, when the tables have their size.
+/// Events of one key, the first of which comes last; and once more, when the tables have their
+/// size.
 template <class Order, class... Options>
 bench::side gap_side(std::shared_ptr<const arrivals> events, const Options&... options) {
     return [=](bench::laps& laps) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// How fast the proving ground is: schedules that it runs in a second, each a whole world (a log, a store,
-// a consumer) that is set up, driven to its end with its faults, and judged by the laws.
+// How fast the proving ground is: schedules that it runs in a second, each a whole world (a log, a
+// store, a consumer) that is set up, driven to its end with its faults, and judged by the laws.
 //
 //   ./dev bench simulation
 //
@@ -11,9 +11,9 @@
 // | by_offset | the same, and the broker's repetitions are recognised by their offsets |
 // | failing | one event of a batch fails twice, its neighbours' work stands |
 //
-// There is no hand-written side. A second is one of the processor's, spent by this program: one core,
-// whatever else the machine does. `depth` is about the same scenario with more and more faults: what
-// one more schedule costs must not grow with those before it.
+// There is no hand-written side. A second is one of the processor's, spent by this program: one
+// core, whatever else the machine does. `depth` is about the same scenario with more and more
+// faults: what one more schedule costs must not grow with those before it.
 
 #include "ratio.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What it costs to know how far a partition can be committed, while its records finish in any order:
-// the offset tracker, beside what is written by hand for it.
+// What it costs to know how far a partition can be committed, while its records finish in any
+// order: the offset tracker, beside what is written by hand for it.
 //
 // A round delivers N records and then finishes all of them, and asks after each how far can be
 // committed. N records are in flight at once.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What it costs to remember the last N ids and to tell which ones have come before: the window of
-// `deduplicate`, beside a queue with a hash set. Both are full, so each new id makes the oldest give
-// way; one id in twenty has come before.
+// `deduplicate`, beside a queue with a hash set. Both are full, so each new id makes the oldest
+// give way; one id in twenty has come before.
 //
 // | case | by hand | sinew |
 // | --- | --- | --- |

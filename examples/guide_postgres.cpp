@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Quoted in docs/guide/postgres.md. Takes a connection string: guide_postgres "host=... dbname=...".
-// It works in the schema sinew_guide, which it removes at the end.
+// Quoted in docs/guide/postgres.md. Takes a connection string: guide_postgres "host=...
+// dbname=...". It works in the schema sinew_guide, which it removes at the end.
 
 #include "guide.hpp"
 

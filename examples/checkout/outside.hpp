@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Two services of other firms, which are as unreliable as such services are: a payment provider and
-/// a carrier. Both are busy at times, and at times do what they were asked and never say so. Both
-/// keep a second call under the same idempotency key from doing it twice.
+/// Two services of other firms, which are as unreliable as such services are: a payment provider
+/// and a carrier. Both are busy at times, and at times do what they were asked and never say so.
+/// Both keep a second call under the same idempotency key from doing it twice.
 ///
 /// What they did is in files of their own, so that the audit can ask them what really happened.
 
@@ -23,8 +23,8 @@ public:
     /// Opens what was done until now.
     outside_service(const std::string& file, std::string name);
 
-    /// Does it, if it is not done yet and was not called off. `permanent` says why it never will be;
-    /// empty if it will. Answers the name of what was done: always the same for a key.
+    /// Does it, if it is not done yet and was not called off. `permanent` says why it never will
+    /// be; empty if it will. Answers the name of what was done: always the same for a key.
     ///
     /// **On failure.** Throws `sinew::permanent_error` where it never will be done,
     /// `sinew::unavailable_error` where it was not done now, and an `sinew::error` of class unknown

@@ -112,7 +112,8 @@ int place(style how, const run_folder& files, std::size_t carts, std::uint64_t s
         sinew::commit_within(db, soon(), [&](transaction& tx) {
             if (how == style::saga) {
                 // [start]
-                // Once, however often the customer presses the button: the order's number is the id.
+                // Once, however often the customer presses the button: the order's number is the
+                // id.
                 static_cast<void>(sinew::start(journal, tx, checkout, one.number, one));
                 // [/start]
             } else if (!tx.query_one<std::int64_t>("SELECT 1 FROM orders WHERE number = $1",

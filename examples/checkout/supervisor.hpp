@@ -31,8 +31,8 @@ public:
 /// **On failure.** Throws `run_error` if it could not come to its end, and what the files throw.
 bool run_all(style how, const run_folder& files, const run_plan& plan);
 
-/// Prints where one saga stands, and what it has gone through: as text, and as a diagram in Mermaid.
-/// Answers whether it is there.
+/// Prints where one saga stands, and what it has gone through: as text, and as a diagram in
+/// Mermaid. Answers whether it is there.
 bool show(const run_folder& files, const std::string& number);
 
 }  // namespace checkout

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A conformance suite, called for a store that keeps its claims and for one that does not. Quoted in
-// docs/guide/writing-an-adapter.md.
+// A conformance suite, called for a store that keeps its claims and for one that does not. Quoted
+// in docs/guide/writing-an-adapter.md.
 
 #include <sinew/adapters/memory.hpp>
 #include <sinew/testing/conformance/store.hpp>
@@ -36,7 +36,8 @@ conformance::claims_table check_store() {
 // [/environment]
 
 // [broken]
-/// A store whose database has no savepoints: to undo a part, it rolls the whole back and begins anew.
+/// A store whose database has no savepoints: to undo a part, it rolls the whole back and begins
+/// anew.
 class careless_store {
 public:
     class transaction_type : public sinew::memory::transaction {

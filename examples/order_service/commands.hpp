@@ -35,7 +35,8 @@ struct placing_options {
     bool quiet = false;
 };
 
-/// Places orders. One that is there already is passed over, so this can be done again after a crash.
+/// Places orders. One that is there already is passed over, so this can be done again after a
+/// crash.
 ///
 /// **On failure.** Throws what `order_desk::place` throws; those before are placed.
 int place_orders(const place& where, const std::vector<order>& all, const placing_options& how);

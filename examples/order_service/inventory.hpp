@@ -4,8 +4,8 @@
 /// The inventory: reserves goods for orders, and tells what came of it.
 ///
 /// It reads `orders` and writes `stock`. What it reads, what it does and what it says of it are one
-/// transaction: the event counts as applied, the goods are reserved and the answer is in the outbox,
-/// or none of the three.
+/// transaction: the event counts as applied, the goods are reserved and the answer is in the
+/// outbox, or none of the three.
 
 #include "order.hpp"
 #include "order_events.hpp"

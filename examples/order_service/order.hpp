@@ -40,8 +40,8 @@ inline constexpr std::int64_t price_pence_max = 999'999'999;
 /// **On failure.** Throws `sinew::permanent_error` with the reason `malformed_order`.
 void check(const order& one);
 
-/// Whose orders are handled in the order in which they were placed: those of one customer. A guest's
-/// order waits for no other one.
+/// Whose orders are handled in the order in which they were placed: those of one customer. A
+/// guest's order waits for no other one.
 [[nodiscard]] std::string key_of(const order& one);
 
 /// How many pieces of each article the order wants, over all of its lines.

@@ -185,8 +185,8 @@ private:
         return at.notified * static_cast<std::int64_t>(plan_->kills + 1) >= kills * total;
     }
 
-    /// One after the other is killed, at a moment that the seed decides. The order desk ends once it
-    /// has placed everything; then it is left out.
+    /// One after the other is killed, at a moment that the seed decides. The order desk ends once
+    /// it has placed everything; then it is left out.
     void kill_one(const progress& at) {
         std::this_thread::sleep_for(
             std::chrono::microseconds(static_cast<std::int64_t>(sinew::uniform(random_) * 10'000)));
@@ -197,8 +197,8 @@ private:
         amid_work_ += at.notified < at.placed ? 1 : 0;
     }
 
-    /// Who ends by itself has said why; without its database it may, and is started again. The order
-    /// desk may end once it has placed everything.
+    /// Who ends by itself has said why; without its database it may, and is started again. The
+    /// order desk may end once it has placed everything.
     void look_after_services(bool is_database_away) {
         for (auto& one : services_) {
             const auto end = one.runs.ended();

@@ -4,8 +4,9 @@
 /// The tables of the services. Statements are written once, for SQLite and PostgreSQL: with types
 /// that both know, and with `$1`, `$2`, ... in the order in which they first occur.
 ///
-/// Each service has tables of its own, and reads nobody else's. They share one database here to keep
-/// the example short; each could have a database of its own, and nothing but the audit would change.
+/// Each service has tables of its own, and reads nobody else's. They share one database here to
+/// keep the example short; each could have a database of its own, and nothing but the audit would
+/// change.
 
 #include <sinew/adapters/postgres.hpp>
 #include <sinew/adapters/sqlite.hpp>

@@ -30,8 +30,8 @@ public:
         }
     }
 
-    /// Whether a consumer is to be killed that found `before` lines settled when it was started, now
-    /// that `settled` are.
+    /// Whether a consumer is to be killed that found `before` lines settled when it was started,
+    /// now that `settled` are.
     [[nodiscard]] bool is_due(std::int64_t settled, std::int64_t before) const noexcept {
         return !is_done() && settled >= due_at_[done_] && (settled > before || settled >= lines_);
     }

@@ -4,8 +4,8 @@
 ///
 /// Three processes: a producer puts the lines of a real shop's invoices into an embedded, durable
 /// log, through a transport that duplicates, shuffles and delays them; a consumer keeps a ledger in
-/// SQLite; a supervisor kills the consumer again and again. At the end all numbers are compared with
-/// those of one plain pass over the file.
+/// SQLite; a supervisor kills the consumer again and again. At the end all numbers are compared
+/// with those of one plain pass over the file.
 ///
 /// | file | what it shows |
 /// | --- | --- |

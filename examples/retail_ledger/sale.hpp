@@ -43,9 +43,10 @@ struct parsed_sale {
 
 /// Reads a line without its line ending. The `line` of the sale is left at 0.
 ///
-/// **On failure.** Names the first problem: not UTF-8, a broken quote, another number of fields than
-/// eight, no stock code, a quantity that is no whole number of up to seven digits, a price that is
-/// no decimal number of up to seven digits before the point, or one that is not whole pence.
+/// **On failure.** Names the first problem: not UTF-8, a broken quote, another number of fields
+/// than eight, no stock code, a quantity that is no whole number of up to seven digits, a price
+/// that is no decimal number of up to seven digits before the point, or one that is not whole
+/// pence.
 [[nodiscard]] parsed_sale parse_sale(std::string_view text);
 
 /// Makes a `sale` of an event.

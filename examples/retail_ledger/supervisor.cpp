@@ -115,8 +115,8 @@ private:
     sinew::steady_time since_ = sinew::machine_clock::now().steady;
 };
 
-/// The consumer's process. It is started again whenever it is gone, but not for ever if it cannot do
-/// anything.
+/// The consumer's process. It is started again whenever it is gone, but not for ever if it cannot
+/// do anything.
 class kept_alive {
 public:
     /// So many times in a row it may end by itself without having settled anything.

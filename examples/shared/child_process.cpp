@@ -64,8 +64,8 @@ child_process::child_process(const std::vector<std::string>& arguments) {
     }
     argv.push_back(nullptr);
     const pid_t parent = ::getpid();
-    // Until exec the child has this program's handlers: one of them would take a request to stop that
-    // comes early, and the request would be gone with it.
+    // Until exec the child has this program's handlers: one of them would take a request to stop
+    // that comes early, and the request would be gone with it.
     const signals_held_back held;
     pid_ = ::fork();
     if (pid_ < 0) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// All of sinew but long work (process.hpp), its adapters and its proving ground, which cost their own.
+/// All of sinew but long work (process.hpp), its adapters and its proving ground, which cost their
+/// own.
 
 #include <sinew/consume/consumer.hpp>
 #include <sinew/consume/dead_letter_topic.hpp>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What a journal says and keeps when the disk below it fails, on a simulated disk: a process of three
-// steps meets a fault at each moment, dies of it, loses the power, and is finished by a successor.
+// What a journal says and keeps when the disk below it fails, on a simulated disk: a process of
+// three steps meets a fault at each moment, dies of it, loses the power, and is finished by a
+// successor.
 
 #include "support/test.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the tests of the log in SQLite share: a listener that remembers, and a log whose clock stands
-/// still unless it is told to go on.
+/// What the tests of the log in SQLite share: a listener that remembers, and a log whose clock
+/// stands still unless it is told to go on.
 
 #include "adapters/sqlite_support.hpp"
 #include "support/test.hpp"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the tests of the SQLite adapter share: folders that go away, processes, events of any bytes.
+/// What the tests of the SQLite adapter share: folders that go away, processes, events of any
+/// bytes.
 
 #include "support/test.hpp"
 

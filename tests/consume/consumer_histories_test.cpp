@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Histories in which several things happen to one event at a time: a partition that comes back while
-// a handler still runs, a letter that is replayed and delivered again, a port that fails late.
+// Histories in which several things happen to one event at a time: a partition that comes back
+// while a handler still runs, a letter that is replayed and delivered again, a port that fails
+// late.
 #include "consume/consumer_parts.hpp"
 
 #include <algorithm>

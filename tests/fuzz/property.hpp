@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the fuzz targets share: a property that ends the process when it does not hold, and an input
-/// that is cut into fields.
+/// What the fuzz targets share: a property that ends the process when it does not hold, and an
+/// input that is cut into fields.
 ///
 /// A target is one function, `LLVMFuzzerTestOneInput`, that must return for any bytes. libFuzzer
 /// calls it with inputs that it makes up, `replay.cpp` with those of the corpus.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The applied offsets of a partition in a row, also a damaged one: its invariants hold, they contain
-// what the ranges say and nothing else, and they are written back as the same offsets.
+// The applied offsets of a partition in a row, also a damaged one: its invariants hold, they
+// contain what the ranges say and nothing else, and they are written back as the same offsets.
 
 #include "property.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Records of the log and dead letters as rows with any values in their columns: they are read as what
-// stands there, or refused with an error of the adapter's own.
+// Records of the log and dead letters as rows with any values in their columns: they are read as
+// what stands there, or refused with an error of the adapter's own.
 
 #include "property.hpp"
 

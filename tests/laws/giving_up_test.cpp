@@ -11,6 +11,6 @@ TEST_CASE("laws: a consumer that halts leaves nothing out, and goes on when it w
 
 TEST_CASE("laws: what is discarded or skipped is set aside, counted, and nothing else is") {
     sinew::laws::prove("discard_and_skip", sinew::laws::discard_and_skip);
-    // Not at random: where there are no dead letters, an innocent event that meets three deaths from
-    // outside is discarded.
+    // Not at random: where there are no dead letters, an innocent event that meets three deaths
+    // from outside is discarded.
 }

@@ -5,8 +5,8 @@
 
 TEST_CASE("laws: an event that kills the process is a dead letter after a few restarts") {
     sinew::laws::prove("poison", sinew::laws::poison);
-    // Not more at random: with many faults, an innocent event that runs alone meets three deaths from
-    // outside now and then, and nobody could tell it from a culprit.
+    // Not more at random: with many faults, an innocent event that runs alone meets three deaths
+    // from outside now and then, and nobody could tell it from a culprit.
     sinew::laws::try_at_random(sinew::laws::poison, {.faults_max = 2});
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The laws of long work with the journal in SQLite on a simulated disk: full disks, failed syncs, lost
-// and torn writes. Every single fault here; pairs of them when SINEW_FAULTS asks for three.
+// The laws of long work with the journal in SQLite on a simulated disk: full disks, failed syncs,
+// lost and torn writes. Every single fault here; pairs of them when SINEW_FAULTS asks for three.
 
 #include "laws/scenarios/processes_disk.hpp"
 #include "laws/prove.hpp"

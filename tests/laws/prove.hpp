@@ -10,11 +10,11 @@
 /// | `SINEW_FAULTS` | 2 | every schedule with up to so many faults; 0: none at all |
 /// | `SINEW_TAPES` | 1000 | so many random tapes for each scenario; 0: none at all |
 ///
-/// A scenario that is too large for two faults, and says so, gets one fault less than asked for, and a
-/// tenth of the tapes.
+/// A scenario that is too large for two faults, and says so, gets one fault less than asked for,
+/// and a tenth of the tapes.
 ///
-/// A third one, `SINEW_COVERAGE_FILE`, names a file: what this process covered is written there when
-/// it ends, for the test `laws/coverage`.
+/// A third one, `SINEW_COVERAGE_FILE`, names a file: what this process covered is written there
+/// when it ends, for the test `laws/coverage`.
 
 #include "laws/scenarios/named.hpp"
 #include "support/test.hpp"
@@ -105,8 +105,9 @@ struct proved_scenario {
     return all.emplace_back(proved_scenario{.run = scenario});
 }
 
-/// Every schedule with up to so many faults: all laws hold, and no schedule was left out. A scenario
-/// that is too large for two faults says so with `faults_max`; it goes deeper when `SINEW_FAULTS` does.
+/// Every schedule with up to so many faults: all laws hold, and no schedule was left out. A
+/// scenario that is too large for two faults says so with `faults_max`; it goes deeper when
+/// `SINEW_FAULTS` does.
 inline void prove(std::string_view name, void (*scenario)(trial&),
                   unsigned faults_max = usual_faults) {
     known(scenario).name = "sinew::laws::" + std::string(name);
@@ -141,8 +142,8 @@ inline void prove(std::string_view name, void (*scenario)(trial&),
     }
 }
 
-/// The numbers of a random tape. If rapidcheck has to show one, it shows how long it is: what is to be
-/// read is what the shrinker made of it.
+/// The numbers of a random tape. If rapidcheck has to show one, it shows how long it is: what is to
+/// be read is what the shrinker made of it.
 struct random_numbers {
     std::vector<std::uint8_t> numbers;
 

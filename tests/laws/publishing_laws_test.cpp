@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The laws of publishing, one test each: checked in every scenario, under every single fault. The tests
-// beside this one go on to pairs of faults and to random schedules.
+// The laws of publishing, one test each: checked in every scenario, under every single fault. The
+// tests beside this one go on to pairs of faults and to random schedules.
 
 #include "laws/require_law.hpp"
 #include "laws/scenarios/producing.hpp"

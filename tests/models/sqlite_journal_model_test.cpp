@@ -47,7 +47,8 @@ public:
         std::uint8_t b = 0;
     };
 
-    /// Does what the move says, and tells what came, but for numbers, which each side has its own of.
+    /// Does what the move says, and tells what came, but for numbers, which each side has its own
+    /// of.
     std::string play(const move& m, wall_time now) {
         now_ = now;
         const auto type = types[m.a % 2];

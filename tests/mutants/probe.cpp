@@ -5,10 +5,10 @@
 //
 //   probe [LAW]
 //
-// First every schedule without faults, then with one, then with two. What failed by itself is not run
-// with faults: that would take long and say nothing. Schedules with two faults are many. As long as
-// LAW has not been broken, all of them are run; after that, a sample of each scenario is enough. So it
-// is without LAW, for the library as it is: the tests of the laws run all of them.
+// First every schedule without faults, then with one, then with two. What failed by itself is not
+// run with faults: that would take long and say nothing. Schedules with two faults are many. As
+// long as LAW has not been broken, all of them are run; after that, a sample of each scenario is
+// enough. So it is without LAW, for the library as it is: the tests of the laws run all of them.
 
 #include "laws/scenarios/all.hpp"
 

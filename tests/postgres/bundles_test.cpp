@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Where bundles of an outbox begin and end: what is written, read, marked and split, each beside the
-// simplest way to say the same.
+// Where bundles of an outbox begin and end: what is written, read, marked and split, each beside
+// the simplest way to say the same.
 #include "support/test.hpp"
 
 #include <sinew/adapters/postgres/outbox_bundles.hpp>

@@ -27,15 +27,16 @@ namespace {
 constexpr const char* effects_table =
     "CREATE TABLE IF NOT EXISTS effects(key bytea PRIMARY KEY, value bytea NOT NULL)";
 
-/// Nobody but the scenarios takes locks here: an autovacuum worker that cuts a table off holds one that
-/// no statement passes, for longer than `lock_timeout` where it has to wait for a processor meanwhile.
+/// Nobody but the scenarios takes locks here: an autovacuum worker that cuts a table off holds one
+/// that no statement passes, for longer than `lock_timeout` where it has to wait for a processor
+/// meanwhile.
 postgres_server& quiet_server() {
     static postgres_server one({.settings = {"autovacuum=off"}});
     return one;
 }
 
-/// What is to be refused is refused by a lock that somebody holds. Whatever else takes time takes it on
-/// a busy machine, so that it does not matter how much.
+/// What is to be refused is refused by a lock that somebody holds. Whatever else takes time takes
+/// it on a busy machine, so that it does not matter how much.
 struct postgres_environment : real_time {
     place here{quiet_server()};
 

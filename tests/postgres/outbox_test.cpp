@@ -515,7 +515,8 @@ TEST_CASE("postgres: outbox_queue 8: whoever takes a shard waits until a mark is
     fixture f;
     f.add("1", "k");
     const std::int64_t numbers[] = {f.number_of("1")};
-    // A mark that was carried out and is not committed yet, as if its relay stood still right there.
+    // A mark that was carried out and is not committed yet, as if its relay stood still right
+    // there.
     const own_connection zombie(f.here.conninfo);
     zombie.ask("BEGIN");
     zombie.ask("SELECT 1 FROM outbox_leases WHERE shard = 0 FOR SHARE");

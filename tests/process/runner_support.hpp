@@ -68,8 +68,9 @@ struct script {
     }
 };
 
-/// A process that does what its script says: each step answers done with its own name as the result,
-/// unless `answers` has something for "step" or "step/undo". What joins counts in the store too.
+/// A process that does what its script says: each step answers done with its own name as the
+/// result, unless `answers` has something for "step" or "step/undo". What joins counts in the store
+/// too.
 class scripted_process {
 public:
     explicit scripted_process(std::shared_ptr<script> what) : what_(std::move(what)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Batches through what stands around a sink, and out of a spool: one call for all of them, and of one
-// key nothing is accepted behind what was not.
+// Batches through what stands around a sink, and out of a spool: one call for all of them, and of
+// one key nothing is accepted behind what was not.
 
 #include "publish/spool_parts.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the tests of the relay are made of: an outbox whose calls end as they are told, sinks with a
-/// script, and time that stands still unless it is moved.
+/// What the tests of the relay are made of: an outbox whose calls end as they are told, sinks with
+/// a script, and time that stands still unless it is moved.
 
 #include <sinew/adapters/memory.hpp>
 #include <sinew/publish/emitter.hpp>

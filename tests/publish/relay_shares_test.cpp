@@ -176,7 +176,8 @@ TEST_CASE("a shard with something unwritten is not released before it is written
         CHECK(a.counts().marks_refused >= 1);
         all.join("b");
         all.pass(60s);
-        // It is published again only if the other relay took the shard, which the first one noticed.
+        // It is published again only if the other relay took the shard, which the first one
+        // noticed.
         CHECK(all.to.tries("1") == 1 + a.counts().marks_stale);
         CHECK(all.here.lag().waiting == 1);
         all.here.script.ends.clear();

@@ -56,7 +56,8 @@ public:
     }
     void kill(std::size_t which) { all_[which % all_.size()].lives = false; }
 
-    /// All look and act once, in an order by chance; between one's look and its acts others may act.
+    /// All look and act once, in an order by chance; between one's look and its acts others may
+    /// act.
     void round() {
         std::vector<std::size_t> order;
         for (std::size_t i = 0; i < all_.size(); ++i) {

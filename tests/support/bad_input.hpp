@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Long work that meets what it was not made for, the same on each store: bytes that no longer decode,
-/// types that nobody knows, replies that come too late, too much of everything, clocks that jump, and
-/// code that has changed.
+/// Long work that meets what it was not made for, the same on each store: bytes that no longer
+/// decode, types that nobody knows, replies that come too late, too much of everything, clocks that
+/// jump, and code that has changed.
 
 #include <sinew/core/journal.hpp>
 #include <sinew/core/time.hpp>
@@ -23,7 +23,8 @@
 
 namespace sinew::test {
 
-/// A store with a journal, and a runner of some processes on it. `Store` is the runner's connection.
+/// A store with a journal, and a runner of some processes on it. `Store` is the runner's
+/// connection.
 template <class Store>
 class bad_input {
 public:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A source that does not say that its listener may act: all events take their way through the lanes.
+/// A source that does not say that its listener may act: all events take their way through the
+/// lanes.
 
 #include <sinew/core/source.hpp>
 

@@ -4,9 +4,9 @@
 /// A private PostgreSQL server for a test program: Unix socket only, data in a temporary folder, as
 /// an ordinary user also where the tests run as root. The machine's own clusters are not touched.
 ///
-/// **Guarantees.** It ends with the program, however that ends (`PR_SET_PDEATHSIG`). What an earlier
-/// program that was killed left in the temporary folder is removed. A server that does not start
-/// shows its log.
+/// **Guarantees.** It ends with the program, however that ends (`PR_SET_PDEATHSIG`). What an
+/// earlier program that was killed left in the temporary folder is removed. A server that does not
+/// start shows its log.
 
 #include <libpq-fe.h>
 
@@ -184,7 +184,8 @@ private:
         }
     }
 
-    /// In the child: becomes the user, ends with the parent, writes to the log, and runs the program.
+    /// In the child: becomes the user, ends with the parent, writes to the log, and runs the
+    /// program.
     [[noreturn]] void become(const std::vector<std::string>& arguments, pid_t parent) const {
         const int out = ::open(log_file().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
         if (uid_ != 0 &&

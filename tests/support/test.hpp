@@ -19,10 +19,11 @@
 /// ```
 ///
 /// `prop` stands where a `SECTION` could stand. Inside the property use `RC_ASSERT`, `RC_PRE` and
-/// `RC_CLASSIFY`: an assertion of Catch2 would end the test before rapidcheck has shrunk the failure.
+/// `RC_CLASSIFY`: an assertion of Catch2 would end the test before rapidcheck has shrunk the
+/// failure.
 ///
-/// `RC_PARAMS` is honoured (`RC_PARAMS="seed=7 max_success=10000"`). Without a seed in it, the tests
-/// use a fixed one, so that a run can be repeated.
+/// `RC_PARAMS` is honoured (`RC_PARAMS="seed=7 max_success=10000"`). Without a seed in it, the
+/// tests use a fixed one, so that a run can be repeated.
 
 // rapidcheck comes first: Catch2 defines macros (INFO, FAIL, ...) that its headers must not see.
 #include <rapidcheck.h>
@@ -34,8 +35,9 @@
 
 namespace sinew::test {
 
-/// Makes a result of rapidcheck one assertion of Catch2. A failure prints the shrunk counterexample;
-/// the value of `RC_PARAMS` that repeats it is the last thing that the program prints.
+/// Makes a result of rapidcheck one assertion of Catch2. A failure prints the shrunk
+/// counterexample; the value of `RC_PARAMS` that repeats it is the last thing that the program
+/// prints.
 void report(const std::string& description, const rc::detail::TestResult& result);
 
 /// Checks a property: any callable with arguments that rapidcheck can make.

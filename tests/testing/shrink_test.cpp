@@ -65,7 +65,8 @@ void needs_two(trial& t) {
     t.found.check("other", t.choices.made()[0].taken != 3, "the first answer was lost");
 }
 
-/// Broken by a lost answer, a crash while writing, and a refused commit, in this order, in three jobs.
+/// Broken by a lost answer, a crash while writing, and a refused commit, in this order, in three
+/// jobs.
 void needs_three(trial& t) {
     unsigned seen = 0;
     unsigned last = 0;

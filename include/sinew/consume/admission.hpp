@@ -98,8 +98,8 @@ void take_released(E& e) {
     }
 }
 
-/// What the resequencer says of an event, with what the store says of its key if need be. `look_up`:
-/// the store does not say.
+/// What the resequencer says of an event, with what the store says of its key if need be.
+/// `look_up`: the store does not say.
 template <class E>
 [[nodiscard]] resequencer::verdict ask_order(E& e, slot_id slot) {
     const auto& d = e.at(slot);
@@ -198,7 +198,8 @@ template <class E>
     return true;
 }
 
-/// The turn of an event that had to wait for an older run of its key: now it can be told what it is.
+/// The turn of an event that had to wait for an older run of its key: now it can be told what it
+/// is.
 template <class E>
 void admit_again(E& e, slot_id slot) {
     if constexpr (E::plan_type::has_sequence) {

@@ -3,8 +3,8 @@
 /// @file
 /// The consumer: the driver that carries decisions from the machines to the ports.
 ///
-/// It owns no thread and reads no clock. It fits an event loop (`step`, `next_deadline`) or a thread
-/// of the caller's (`run` in run.hpp).
+/// It owns no thread and reads no clock. It fits an event loop (`step`, `next_deadline`) or a
+/// thread of the caller's (`run` in run.hpp).
 ///
 /// **Guarantees.** Those of the pipeline's type; see `guarantee()` and `describe`.
 
@@ -146,9 +146,9 @@ public:
         return held ? completion::taken : completion::stale;
     }
 
-    /// Stops taking on events, lets running handlers finish, commits, and gives its partitions back.
-    /// To be called until it answers true, which it does at the latest at `until`; what has not
-    /// finished by then is delivered again to whoever reads on.
+    /// Stops taking on events, lets running handlers finish, commits, and gives its partitions
+    /// back. To be called until it answers true, which it does at the latest at `until`; what has
+    /// not finished by then is delivered again to whoever reads on.
     bool shut_down(moment now, steady_time until) {
         auto& e = engine_;
         e.now = now;

@@ -4,8 +4,8 @@
 /// A topic as the place for dead letters, for those whose tools look there.
 ///
 /// The event is published as it was, with its identity; what happened to it stands beside it in
-/// further headers, which begin with `sinew-`. A topic cannot be looked into: triage and replay need
-/// a store.
+/// further headers, which begin with `sinew-`. A topic cannot be looked into: triage and replay
+/// need a store.
 
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/sink.hpp>

@@ -3,22 +3,22 @@
 /// @file
 /// Who has to be woken next: small numbers with a deadline each, the earliest first.
 ///
-/// Only what is due soon lies in a heap; where there is much more, the rest lies in no order, and the
-/// next part of it is fetched when the heap is empty. So the heap stays in the processor's cache
-/// however many wait, and most deadlines are only appended when they are set.
+/// Only what is due soon lies in a heap; where there is much more, the rest lies in no order, and
+/// the next part of it is fetched when the heap is empty. So the heap stays in the processor's
+/// cache however many wait, and most deadlines are only appended when they are set.
 ///
-/// An entry is never looked for. Who gets a new deadline gets a new entry, and the old one, which is
-/// told by its ticket, goes when it comes to the top, or when such entries are more than the others.
-/// So nobody has to know where an entry lies, which is what moving entries costs most for.
+/// An entry is never looked for. Who gets a new deadline gets a new entry, and the old one, which
+/// is told by its ticket, goes when it comes to the top, or when such entries are more than the
+/// others. So nobody has to know where an entry lies, which is what moving entries costs most for.
 ///
-/// **Guarantees.** `top` takes constant time; `set` and `erase` take logarithmic time on average, for
-/// any member, though one of them can take a step for each member. Of equal deadlines the one that was
-/// set first comes first, so a run can be repeated. Nothing is allocated while members are below the
-/// `members_max` that was asked for, but once in four billion calls of `set`.
+/// **Guarantees.** `top` takes constant time; `set` and `erase` take logarithmic time on average,
+/// for any member, though one of them can take a step for each member. Of equal deadlines the one
+/// that was set first comes first, so a run can be repeated. Nothing is allocated while members are
+/// below the `members_max` that was asked for, but once in four billion calls of `set`.
 ///
-/// **Invariants.** No entry is earlier than its parent, and none in the heap is later than one beyond
-/// it. Each member with a deadline has one entry that counts, and the top counts. Of the others there
-/// are at most as many, and some more.
+/// **Invariants.** No entry is earlier than its parent, and none in the heap is later than one
+/// beyond it. Each member with a deadline has one entry that counts, and the top counts. Of the
+/// others there are at most as many, and some more.
 
 #include <sinew/core/time.hpp>
 
@@ -38,8 +38,8 @@ public:
         std::uint32_t member = 0;
     };
 
-    /// Fewer than `far_min` entries that are not due soon go to the heap at once. Tickets go on from
-    /// `last_ticket`; when they are used up, all members get new ones.
+    /// Fewer than `far_min` entries that are not due soon go to the heap at once. Tickets go on
+    /// from `last_ticket`; when they are used up, all members get new ones.
     explicit constexpr deadline_heap(std::size_t members_max = 0, std::size_t far_min = 2'048,
                                      std::uint32_t last_ticket = 0)
         : tickets_(members_max, no_ticket),
@@ -160,8 +160,8 @@ private:
         near_[place] = one;
     }
 
-    /// Puts an entry at `top`, where a hole is, or farther down. Mostly it comes from the bottom, so
-    /// the hole goes there first.
+    /// Puts an entry at `top`, where a hole is, or farther down. Mostly it comes from the bottom,
+    /// so the hole goes there first.
     constexpr void sink(std::size_t top, const node& one) noexcept {
         const std::size_t size = near_.size();
         std::size_t place = top;

@@ -104,8 +104,9 @@ public:
         }
     }
 
-    /// Says that an id will be claimed soon. That changes nothing: the memory that `claim` will look
-    /// at is brought near meanwhile, so who has several ids at hand does not wait for each in turn.
+    /// Says that an id will be claimed soon. That changes nothing: the memory that `claim` will
+    /// look at is brought near meanwhile, so who has several ids at hand does not wait for each in
+    /// turn.
     [[gnu::always_inline]] constexpr void announce(const digest& id) const noexcept {
         done_.fetch(id);
     }

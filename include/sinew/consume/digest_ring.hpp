@@ -6,16 +6,16 @@
 ///
 /// Slots hold the digests in their order. An index of lines finds them: a line is one line of the
 /// cache with 15 words of 32 bits, and a word holds a slot's place and, in the bits that the place
-/// does not need, a tag of the digest, so that slots are hardly ever touched in vain. A digest's word
-/// is in the line that is its home or, where that is full, in the neighbour or in a second pair that
-/// is anywhere; a line counts how many went past it, so that nobody looks further for nothing. What
-/// leaves is always the oldest, so a line is a queue: nothing is searched for, nothing is shifted,
-/// and there are no tombstones.
+/// does not need, a tag of the digest, so that slots are hardly ever touched in vain. A digest's
+/// word is in the line that is its home or, where that is full, in the neighbour or in a second
+/// pair that is anywhere; a line counts how many went past it, so that nobody looks further for
+/// nothing. What leaves is always the oldest, so a line is a queue: nothing is searched for,
+/// nothing is shifted, and there are no tombstones.
 ///
-/// The lowest bits of a digest are in its tag, or nowhere: a slot keeps 104 of the 128. So digests are
-/// told apart by 119 bits where there are a hundred thousand, by 112 where there are ten million, and
-/// by 105 where there are 2^30. One that is not there is taken for one that is with a probability of
-/// 10^-31, 10^-27, and 10^-22: never.
+/// The lowest bits of a digest are in its tag, or nowhere: a slot keeps 104 of the 128. So digests
+/// are told apart by 119 bits where there are a hundred thousand, by 112 where there are ten
+/// million, and by 105 where there are 2^30. One that is not there is taken for one that is with a
+/// probability of 10^-31, 10^-27, and 10^-22: never.
 ///
 /// **Guarantees.** No allocation after construction.
 /// **Invariants.** In each line the words are in the order of their digests. A line's `passed` is
@@ -154,8 +154,8 @@ private:
         }
     };
 
-    /// A queue of words, in a line of the cache. Its last word is its state: from the lowest bit on,
-    /// four bits with the index of the oldest word, four with the number of words, and how many
+    /// A queue of words, in a line of the cache. Its last word is its state: from the lowest bit
+    /// on, four bits with the index of the oldest word, four with the number of words, and how many
     /// words went past.
     class alignas(64) line {
     public:
@@ -203,7 +203,8 @@ private:
             return found[0] | found[1] | found[2] | found[3];
         }
 
-        /// So many passes of one group are counted exactly; where there were more, they are for ever.
+        /// So many passes of one group are counted exactly; where there were more, they are for
+        /// ever.
         static constexpr std::uint32_t passed_max = 15;
 
         [[nodiscard]] constexpr std::uint32_t word(int index) const noexcept {

@@ -40,10 +40,10 @@ enum class duplicates : std::uint8_t {
 struct once_options {
     /// Events in one transaction at most.
     std::size_t batch_max = 100;
-    /// Events of a transaction that share a savepoint at most, where the handler keeps its effects in
-    /// the transaction. If one of them fails, all of them are undone, and the others run again, each
-    /// with a savepoint of its own. With 1 nobody runs again because another event failed, and each
-    /// event pays for a savepoint.
+    /// Events of a transaction that share a savepoint at most, where the handler keeps its effects
+    /// in the transaction. If one of them fails, all of them are undone, and the others run again,
+    /// each with a savepoint of its own. With 1 nobody runs again because another event failed, and
+    /// each event pays for a savepoint.
     std::size_t part_max = 32;
     /// How long a transaction may stay open for further events. 0: it is closed at the end of the
     /// step that opened it, so a batch is what was there to be read.
@@ -101,8 +101,8 @@ struct at_most_once_stage {
 /// **Delivers.** `guarantee::effectively_once` if the handler takes the transaction and keeps its
 /// effects in it; `at_least_once` if it acts elsewhere.
 /// **On failure.** A failing event is undone alone; its neighbours in the batch stand. Those that
-/// shared a savepoint with it (`part_max`) have run in vain, and run again before the transaction is
-/// committed: that is no attempt, and nobody is told.
+/// shared a savepoint with it (`part_max`) have run in vain, and run again before the transaction
+/// is committed: that is no attempt, and nobody is told.
 /// **On crash.** Effects and memory are both there or both not.
 template <class Store>
     requires consumer_store<Store>

@@ -4,9 +4,9 @@
 /// The state of a running consumer: its ports, its machines, and the events under way.
 ///
 /// What is done with it stands in the headers beside this one, in the order in which a step goes
-/// through them: `intake` (from the source), `admission` (into the lanes), `attempt` (from the lanes
-/// through the handler), `straight` (past the lanes), `resign` (into the dead letters), `replays`
-/// (and back), `settle` (commits).
+/// through them: `intake` (from the source), `admission` (into the lanes), `attempt` (from the
+/// lanes through the handler), `straight` (past the lanes), `resign` (into the dead letters),
+/// `replays` (and back), `settle` (commits).
 ///
 /// **Invariants.** Each event under way has one slot. A slot is in the lanes, or held by the
 /// resequencer, or in `stalled`.
@@ -205,7 +205,8 @@ struct engine {
         }
     }
 
-    /// Tells the observer, if there is one. `Hook` is a pointer to a hook of `null_observer`'s name.
+    /// Tells the observer, if there is one. `Hook` is a pointer to a hook of `null_observer`'s
+    /// name.
     template <class Tell>
     void tell(Tell&& say) {
         if constexpr (plan_type::is_watched) {

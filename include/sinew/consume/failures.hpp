@@ -17,7 +17,8 @@ namespace sinew {
 
 /// Options of `dead_letter`.
 struct dead_letter_options {
-    /// What becomes of a key's next events: they are handled, or go behind it into the dead letters.
+    /// What becomes of a key's next events: they are handled, or go behind it into the dead
+    /// letters.
     sinew::following following = sinew::following::pass;
     /// How often the consumer looks for replays that were asked for.
     duration replay_interval = std::chrono::seconds(1);

@@ -4,15 +4,15 @@
 /// When the gaps of waiting keys are looked into, and when they are due.
 ///
 /// **Guarantees.** A gap that begins to wait has the whole of its time, however long the key has
-/// waited for others. With a store a gap is not due before the store was looked into, at its deadline
-/// or after it.
+/// waited for others. With a store a gap is not due before the store was looked into, at its
+/// deadline or after it.
 ///
-/// Keys wait in the order in which their gaps began to, and so the first alarm of each is not earlier
-/// than that of the one before it: nobody has to sort what closes before its first alarm, as most gaps
-/// do. Only what is told another time later lies in a heap.
+/// Keys wait in the order in which their gaps began to, and so the first alarm of each is not
+/// earlier than that of the one before it: nobody has to sort what closes before its first alarm,
+/// as most gaps do. Only what is told another time later lies in a heap.
 ///
-/// **Invariants.** A key has an alarm exactly while it waits: for the next look, or for its deadline.
-/// It has it in the heap, or is new; `new_` is the first of the new ones in the line.
+/// **Invariants.** A key has an alarm exactly while it waits: for the next look, or for its
+/// deadline. It has it in the heap, or is new; `new_` is the first of the new ones in the line.
 
 #include <sinew/consume/deadline_heap.hpp>
 #include <sinew/consume/index_list.hpp>

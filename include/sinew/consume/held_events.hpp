@@ -3,19 +3,20 @@
 /// @file
 /// The events that a resequencer keeps: those that wait behind a gap, and those that came free.
 ///
-/// Numbers of a key that lie together are held together: eight neighbours share a page, which is one
-/// line of the processor's cache and has one entry in the hash table. A run of numbers is so held
-/// and let go with an eighth of the lookups, and numbers that lie far apart cost a page each and no
-/// more, whatever the sender makes of them. The only page of a key is found from its record: most gaps
-/// are short, and never come into the hash table.
+/// Numbers of a key that lie together are held together: eight neighbours share a page, which is
+/// one line of the processor's cache and has one entry in the hash table. A run of numbers is so
+/// held and let go with an eighth of the lookups, and numbers that lie far apart cost a page each
+/// and no more, whatever the sender makes of them. The only page of a key is found from its record:
+/// most gaps are short, and never come into the hash table.
 ///
 /// **Guarantees.** Holding, finding and freeing one takes constant time on average, and allocates
 /// nothing once the tables have their size. The lowest number of a key is found in logarithmic time
 /// for each page that was taken out of order, and in constant time for the others.
 ///
-/// **Invariants.** A slot is here at most once: held, in a page of its key, or freed, in the one line
-/// of those that wait to be fetched. Of a key each number is held once. A page holds at least one, and
-/// is in the hash table unless it has been its key's only one all the time; then it is `at_hand`.
+/// **Invariants.** A slot is here at most once: held, in a page of its key, or freed, in the one
+/// line of those that wait to be fetched. Of a key each number is held once. A page holds at least
+/// one, and is in the hash table unless it has been its key's only one all the time; then it is
+/// `at_hand`.
 
 #include <sinew/consume/index_list.hpp>
 #include <sinew/consume/index_table.hpp>
@@ -312,8 +313,8 @@ private:
         freed_.push_back(events_, slot);
     }
 
-    // A merge sort of a key's pages: the pages of each bin are sorted, and twice as many as those of
-    // the bin before.
+    // A merge sort of a key's pages: the pages of each bin are sorted, and twice as many as those
+    // of the bin before.
 
     void sort(held_of_key& of) noexcept {
         constexpr std::size_t bins_max = 32;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Doubly linked lists through the records of an array: a record changes its place in constant time,
-/// and nothing is allocated.
+/// Doubly linked lists through the records of an array: a record changes its place in constant
+/// time, and nothing is allocated.
 ///
 /// **Invariants.** `first` and `last` are both `none`, or both are members.
 

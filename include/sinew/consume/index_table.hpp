@@ -29,8 +29,8 @@ namespace sinew::detail {
 /// The hash of a digest in a table: it is one already.
 [[nodiscard]] constexpr std::uint64_t table_hash(const digest& key) noexcept { return key.lo; }
 
-/// A hash table with open addressing, from keys that nobody outside can make collide (seeded hashes)
-/// to indices. `table_hash(key)` has to be found for them.
+/// A hash table with open addressing, from keys that nobody outside can make collide (seeded
+/// hashes) to indices. `table_hash(key)` has to be found for them.
 template <class Key>
 class index_table {
 public:

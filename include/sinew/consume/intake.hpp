@@ -37,8 +37,8 @@ template <class Message>
     }
 }
 
-/// Tells the dedup window what it will be asked for. A poll takes in several events before the first
-/// is handled, so that what the window looks at for each of them is near by then.
+/// Tells the dedup window what it will be asked for. A poll takes in several events before the
+/// first is handled, so that what the window looks at for each of them is near by then.
 template <class E>
 void announce_identity([[maybe_unused]] E& e, [[maybe_unused]] typename E::delivery_type& d,
                        [[maybe_unused]] const event_view& event) {
@@ -219,8 +219,8 @@ template <class E>
     return e.table.bytes_room() == 0 ? "bytes" : nullptr;
 }
 
-/// How much may be read now. What goes straight to the handler is no more than one step hands to it.
-/// A partition whose window is full is paused alone.
+/// How much may be read now. What goes straight to the handler is no more than one step hands to
+/// it. A partition whose window is full is paused alone.
 template <class E>
 [[nodiscard]] poll_limits limits(E& e) {
     std::size_t events = e.table.room();

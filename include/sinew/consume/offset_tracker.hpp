@@ -15,9 +15,9 @@
 /// | ended | running, empty | seen | false | ended |
 /// | running | running, empty, new epoch | tracked, seen or full | true once for each record | ended |
 ///
-/// **Bounds.** All memory is taken when it is made, and only so much of it is touched as records were
-/// unfinished at once. Finishing takes constant time where offsets are dense, logarithmic time where
-/// they have holes.
+/// **Bounds.** All memory is taken when it is made, and only so much of it is touched as records
+/// were unfinished at once. Finishing takes constant time where offsets are dense, logarithmic time
+/// where they have holes.
 
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>
@@ -86,15 +86,16 @@ public:
         return delivery::tracked;
     }
 
-    /// Whether `deliver` would track the record, and no other is unfinished: `pass` can stand for both
-    /// `deliver` and `finish`.
+    /// Whether `deliver` would track the record, and no other is unfinished: `pass` can stand for
+    /// both `deliver` and `finish`.
     [[nodiscard]] constexpr bool can_pass(log_offset offset, epoch_number epoch) const noexcept {
         return size_ == 0 && is_current(epoch) && (!highest_ || offset > *highest_);
     }
 
     /// A record arrived and is finished. Only right after `can_pass` or `can_follow` said so.
     constexpr void pass(log_offset offset) noexcept {
-        // Not one from the other: a processor waits where it reads what it has just written in parts.
+        // Not one from the other: a processor waits where it reads what it has just written in
+        // parts.
         watermark_ = offset;
         highest_ = offset;
     }

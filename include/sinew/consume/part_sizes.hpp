@@ -3,13 +3,13 @@
 /// @file
 /// How many events share one part of a transaction.
 ///
-/// A part is what can be undone alone, and costs the store a savepoint. If each event has its own, a
-/// failure touches nobody else; if several share one, they share its cost, and all of them run again
-/// when one fails. So a part holds as many as are allowed while all goes well, one after a failure,
-/// and twice as many after each part that was filled and kept.
+/// A part is what can be undone alone, and costs the store a savepoint. If each event has its own,
+/// a failure touches nobody else; if several share one, they share its cost, and all of them run
+/// again when one fails. So a part holds as many as are allowed while all goes well, one after a
+/// failure, and twice as many after each part that was filled and kept.
 ///
-/// **Guarantees.** However failures fall, fewer than `largest` events more run again for the sake of
-/// others than were kept.
+/// **Guarantees.** However failures fall, fewer than `largest` events more run again for the sake
+/// of others than were kept.
 ///
 /// **Invariants.** 1 <= size <= largest.
 ///

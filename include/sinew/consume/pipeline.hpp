@@ -164,7 +164,8 @@ template <class Parts, stage Stage>
     return detail::put_stage(std::move(so_far).parts(), std::forward<Stage>(next));
 }
 
-/// A pipeline is used up by what it becomes part of: write the stages in one expression, or move it.
+/// A pipeline is used up by what it becomes part of: write the stages in one expression, or move
+/// it.
 template <class Parts, stage Stage>
 auto operator|(pipeline_of<Parts>& so_far, Stage&& next) {
     constexpr bool is_moved = sizeof(Parts) == 0;

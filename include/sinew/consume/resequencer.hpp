@@ -22,9 +22,10 @@
 /// | in a gap that was given up | late; uncertain if gaps had to be merged |
 /// | of a key that is not known here | as above from `first` on; with a store look_up |
 ///
-/// **Bounds.** An event in order costs one look into a hash table, and finishing it one more. Nothing
-/// is allocated for an event once the tables have their size. No more than `held_max` events and a
-/// small reserve are taken by `offer`; `put_back` adds what the driver had out already.
+/// **Bounds.** An event in order costs one look into a hash table, and finishing it one more.
+/// Nothing is allocated for an event once the tables have their size. No more than `held_max`
+/// events and a small reserve are taken by `offer`; `put_back` adds what the driver had out
+/// already.
 
 #include <sinew/consume/gap_times.hpp>
 #include <sinew/consume/held_events.hpp>
@@ -95,8 +96,8 @@ public:
           options_(options),
           has_store_(has_store) {}
 
-    /// An event of `key` with the number `sequence`, 1 or more, arrived in `slot`, which must not be
-    /// here already.
+    /// An event of `key` with the number `sequence`, 1 or more, arrived in `slot`, which must not
+    /// be here already.
     [[nodiscard]] verdict offer(const digest& key, std::uint64_t sequence, slot_id slot,
                                 steady_time now) {
         now = see(now);
@@ -162,8 +163,8 @@ public:
     }
 
     /// A waiting key whose time to look again, or to give up, has come. The time of a look is
-    /// forgotten with the answer: if it fails, the key comes again after `look_again`. A gap that is
-    /// to be given up is answered until it is.
+    /// forgotten with the answer: if it fails, the key comes again after `look_again`. A gap that
+    /// is to be given up is answered until it is.
     [[nodiscard]] std::optional<due_key> next_due(steady_time now) {
         now = see(now);
         if (times_.empty() || times_.first(records_).at > now) {

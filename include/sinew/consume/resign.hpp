@@ -171,7 +171,8 @@ void overtaken_meanwhile(E& e, slot_id slot, ruling how) {
 }
 
 /// Does `body(transaction)` within the open transaction and writes down that the event has ended.
-/// `body` answers with an outcome, or nothing if all is done, and throws nothing; for `remembers` see `application_of`.
+/// `body` answers with an outcome, or nothing if all is done, and throws nothing; for `remembers`
+/// see `application_of`.
 template <class E, class Body>
 void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
     auto& d = e.at(slot);
@@ -239,8 +240,8 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
     }
 }
 
-/// The event ends without having been applied; the store learns that its key goes on. What lies in a
-/// place of its own is not remembered as ended: its replay has to be told from it.
+/// The event ends without having been applied; the store learns that its key goes on. What lies in
+/// a place of its own is not remembered as ended: its replay has to be told from it.
 template <class E>
 void conclude(E& e, slot_id slot, ending end) {
     if constexpr (E::plan_type::has_once) {

@@ -3,25 +3,26 @@
 /// @file
 /// The number that each key expects, for so many keys and no more.
 ///
-/// Of most keys nothing is known but the next number, how many of its events are under way, and when
-/// it was used last. That is kept in the hash table itself, two keys in a line of the processor's
-/// cache. A key of which more has to be known (events that wait, gaps that were given up) has
-/// *details*, which the resequencer keeps.
+/// Of most keys nothing is known but the next number, how many of its events are under way, and
+/// when it was used last. That is kept in the hash table itself, two keys in a line of the
+/// processor's cache. A key of which more has to be known (events that wait, gaps that were given
+/// up) has *details*, which the resequencer keeps.
 ///
-/// **Guarantees.** Finding a key, and whatever becomes of it, costs one look into the hash table, and
-/// no other memory. Where there is no room for a new key, the least recently used one that is idle
-/// gives way; one that is not idle never does.
+/// **Guarantees.** Finding a key, and whatever becomes of it, costs one look into the hash table,
+/// and no other memory. Where there is no room for a new key, the least recently used one that is
+/// idle gives way; one that is not idle never does.
 ///
-/// Nobody keeps the idle keys in line: each has a stamp. Only when one has to give way, all are looked
-/// through, and the sixteenth of them that was used least recently comes into a heap. Whoever is used
-/// gets a later stamp, so what is left of the heap stays right.
+/// Nobody keeps the idle keys in line: each has a stamp. Only when one has to give way, all are
+/// looked through, and the sixteenth of them that was used least recently comes into a heap.
+/// Whoever is used gets a later stamp, so what is left of the heap stays right.
 ///
-/// **Invariants.** Each key is found under its digest. A key has a stamp exactly while it is idle, and
-/// no stamp is given twice. Each idle key is in the heap with its stamp, or has a later one than
-/// `gathered_to_`. At most half of the cells are taken; between the home of a key and its cell none
-/// is free.
+/// **Invariants.** Each key is found under its digest. A key has a stamp exactly while it is idle,
+/// and no stamp is given twice. Each idle key is in the heap with its stamp, or has a later one
+/// than `gathered_to_`. At most half of the cells are taken; between the home of a key and its cell
+/// none is free.
 ///
-/// **Bounds.** Making room takes logarithmic time on average, and now and then a step for each cell.
+/// **Bounds.** Making room takes logarithmic time on average, and now and then a step for each
+/// cell.
 
 #include <sinew/core/hash.hpp>
 
@@ -71,8 +72,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool is_full() const noexcept { return size_ >= keys_max_; }
 
-    /// What is kept of a key, or null. In which of the two cells of its home a key lies, no processor
-    /// can guess: so there is no branch on it.
+    /// What is kept of a key, or null. In which of the two cells of its home a key lies, no
+    /// processor can guess: so there is no branch on it.
     [[nodiscard]] entry* find(const digest& key) noexcept {
         entry* at = cells_.data() + home(key);
         at += static_cast<std::size_t>(is(at[1], key));
@@ -241,9 +242,9 @@ private:
         }
     }
 
-    /// Brings about a sixteenth of the idle keys, those that were used least recently, into the heap,
-    /// which is empty. Where they are few it has all of them, and those that become idle are added
-    /// for a while, so that nobody looks through all keys for one.
+    /// Brings about a sixteenth of the idle keys, those that were used least recently, into the
+    /// heap, which is empty. Where they are few it has all of them, and those that become idle are
+    /// added for a while, so that nobody looks through all keys for one.
     void gather() {
         gathered_to_ = a_sixteenth();
         simple_to_ = gathered_to_ == last_stamp_ ? 0 : UINT32_MAX;
@@ -324,8 +325,8 @@ private:
     std::vector<stamped> oldest_;    ///< a heap; what was used meanwhile is still in it
     std::uint32_t gathered_to_ = 0;  ///< the stamp up to which all idle keys are in the heap
     std::size_t gathered_max_ = 0;   ///< so many, and no more, are added to it
-    /// The stamp from which on there is more to do when a key becomes idle: 0 while the heap has all
-    /// idle keys.
+    /// The stamp from which on there is more to do when a key becomes idle: 0 while the heap has
+    /// all idle keys.
     std::uint32_t simple_to_ = UINT32_MAX;
     std::size_t keys_max_;
     std::size_t size_ = 0;

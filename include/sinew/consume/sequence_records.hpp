@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What is to be known of a key whose events are not all in order: what it holds, what was given up,
-/// and since when it waits.
+/// What is to be known of a key whose events are not all in order: what it holds, what was given
+/// up, and since when it waits.
 ///
-/// **Guarantees.** A record keeps its number as long as its key has it. Nothing is allocated while no
-/// more keys have one than had one before.
+/// **Guarantees.** A record keeps its number as long as its key has it. Nothing is allocated while
+/// no more keys have one than had one before.
 ///
 /// **Invariants.** The records of no key have no `owner`, and are those to which `next` leads from
 /// `unused_`.

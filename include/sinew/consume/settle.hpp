@@ -157,9 +157,9 @@ template <class E>
     return d.key.lo;
 }
 
-/// Members of the open transaction that went straight take their places in the lanes, as if they had
-/// come through them: from now on others stand behind them. Either all members are there, or no event
-/// is.
+/// Members of the open transaction that went straight take their places in the lanes, as if they
+/// had come through them: from now on others stand behind them. Either all members are there, or no
+/// event is.
 template <class E>
 void line_up_members(E& e) {
     if constexpr (E::plan_type::has_once) {
@@ -213,8 +213,8 @@ void rerun_members(E& e, bool in_doubt) {
     e.unit.forget_members();
 }
 
-/// The members of a part that was undone because another event of it failed run again, in their order
-/// and each in a part of its own.
+/// The members of a part that was undone because another event of it failed run again, in their
+/// order and each in a part of its own.
 template <class E>
 void rerun_part(E& e) {
     for (const slot_id member : e.unit.part()) {
@@ -331,8 +331,8 @@ void commit_offsets(E& e) {
     }
 }
 
-/// Removes some ids that are too old from the inbox, now and then, between transactions. While there
-/// are more, the next bite follows at the next step.
+/// Removes some ids that are too old from the inbox, now and then, between transactions. While
+/// there are more, the next bite follows at the next step.
 template <class E>
 void purge_inbox(E& e) {
     if constexpr (E::plan_type::has_once) {

@@ -3,13 +3,13 @@
 /// @file
 /// Straight from the source through the handler: what most events do, and so what an event costs.
 ///
-/// An event that comes while no lane has any, and with which nothing is wrong, would get a lane of its
-/// own and its turn at once, and leave it again. So its handler is called as it comes. Only if that
-/// does not end well it takes its place, as one whose first attempt has just failed. With `once` the
-/// members of the open transaction take theirs then too, before it.
+/// An event that comes while no lane has any, and with which nothing is wrong, would get a lane of
+/// its own and its turn at once, and leave it again. So its handler is called as it comes. Only if
+/// that does not end well it takes its place, as one whose first attempt has just failed. With
+/// `once` the members of the open transaction take theirs then too, before it.
 ///
-/// **Guarantees.** Counts, offsets, order, retries and dead letters are those of the way through the
-/// lanes.
+/// **Guarantees.** Counts, offsets, order, retries and dead letters are those of the way through
+/// the lanes.
 
 #include <sinew/consume/attempt.hpp>
 #include <sinew/consume/intake.hpp>
@@ -152,8 +152,8 @@ template <class E>
     return true;
 }
 
-/// Whether nothing has to go before an event, looked at closely. If so, what was seen counts for its
-/// partition until something happens that can change it: then `run` goes on.
+/// Whether nothing has to go before an event, looked at closely. If so, what was seen counts for
+/// its partition until something happens that can change it: then `run` goes on.
 template <class E>
 [[nodiscard]] [[gnu::noinline]] bool begins_run(E& e, partition& p,
                                                 const typename E::message_type& m) noexcept {

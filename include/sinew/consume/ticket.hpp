@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Finishing later: a handler that only starts the work keeps a ticket, and says later how it ended.
+/// Finishing later: a handler that only starts the work keeps a ticket, and says later how it
+/// ended.
 
 #include <sinew/consume/slot.hpp>
 

@@ -3,13 +3,16 @@
 /// @file
 /// The line of lanes that are ready: whoever came first is first.
 ///
-/// A ring of places. Who leaves from the middle leaves a hole, which goes when it comes to the front,
-/// or when half of the ring are holes; so joining and taking the first touch nothing but one place each.
+/// A ring of places. Who leaves from the middle leaves a hole, which goes when it comes to the
+/// front, or when half of the ring are holes; so joining and taking the first touch nothing but one
+/// place each.
 ///
-/// **Guarantees.** Every operation takes constant time on average. No allocation after construction.
+/// **Guarantees.** Every operation takes constant time on average. No allocation after
+/// construction.
 ///
-/// **Invariants.** The first place is no hole. At most half of the ring are holes. Places are counted from the
-/// beginning of time on, and more than the ring has are never between the first and the last.
+/// **Invariants.** The first place is no hole. At most half of the ring are holes. Places are
+/// counted from the beginning of time on, and more than the ring has are never between the first
+/// and the last.
 
 #include <sinew/consume/slot.hpp>
 
@@ -24,8 +27,8 @@ class turn_line {
 public:
     static constexpr std::uint32_t none = UINT32_MAX;
 
-    /// A lane, or `none` in a hole, and the event. They are one word, which goes to memory and comes
-    /// back as one: a lane that is alone in line is taken right after it has joined.
+    /// A lane, or `none` in a hole, and the event. They are one word, which goes to memory and
+    /// comes back as one: a lane that is alone in line is taken right after it has joined.
     class turn {
     public:
         constexpr turn() = default;
@@ -69,8 +72,8 @@ public:
         places_[place & mask_] = turn(places_[place & mask_].lane(), slot);
     }
 
-    /// The lane at that place leaves the line. `moved(lane, place)` is called for the lanes that have
-    /// another place then, which is so for none but once in a while.
+    /// The lane at that place leaves the line. `moved(lane, place)` is called for the lanes that
+    /// have another place then, which is so for none but once in a while.
     template <class F>
     constexpr void leave(std::uint32_t place, F&& moved) noexcept {
         places_[place & mask_] = {};

@@ -4,9 +4,9 @@
 /// One transaction of `once`: the events in it, and what it writes down about them.
 ///
 /// **Invariants.** While it is open, nothing else in the store is written. Its members are in the
-/// order in which they ran; those of the part that is open are the last of them. What it knows of an
-/// event is read in the transaction itself, so that two consumers that meet over one event cannot
-/// both commit.
+/// order in which they ran; those of the part that is open are the last of them. What it knows of
+/// an event is read in the transaction itself, so that two consumers that meet over one event
+/// cannot both commit.
 
 #include <sinew/consume/duplicates.hpp>
 #include <sinew/consume/part_sizes.hpp>
@@ -211,8 +211,8 @@ public:
         }
     }
 
-    /// Why the last commit aborted, as far as the store says (`last_commit_failure()`). A store that
-    /// does not say aborts for reasons of its own, and the event is not to blame.
+    /// Why the last commit aborted, as far as the store says (`last_commit_failure()`). A store
+    /// that does not say aborts for reasons of its own, and the event is not to blame.
     [[nodiscard]] failure why_aborted() const {
         if (why_) {
             return *why_;

@@ -15,9 +15,9 @@
 /// what a call of an earlier state reports late changes nothing: permits carry a generation, which
 /// rises with each change of state.
 ///
-/// **Guarantees.** A pure function of what it is told; time and randomness are passed in. Half open,
-/// one call at a time is let through. With nothing but time passing it lets a call through again, at
-/// the latest after `open_max` and its jitter.
+/// **Guarantees.** A pure function of what it is told; time and randomness are passed in. Half
+/// open, one call at a time is let through. With nothing but time passing it lets a call through
+/// again, at the latest after `open_max` and its jitter.
 /// **Invariants.** See `is_consistent`.
 /// **Bounds.** A fixed size. One thread at a time.
 

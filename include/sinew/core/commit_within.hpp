@@ -3,9 +3,9 @@
 /// @file
 /// A unit of work in a transaction, done again until one has committed.
 ///
-/// A service that writes on its own account, outside of a consumer, meets all three ends of a commit:
-/// another transaction was in the way, the store was away for a moment, or the answer was lost. Here
-/// is the loop around them.
+/// A service that writes on its own account, outside of a consumer, meets all three ends of a
+/// commit: another transaction was in the way, the store was away for a moment, or the answer was
+/// lost. Here is the loop around them.
 ///
 /// ```cpp
 /// const auto how = sinew::commit_within(db, until, [&](auto& tx, bool in_doubt) {
@@ -123,12 +123,12 @@ using work_result_of = typename work_result<Work, typename Store::transaction_ty
 /// earlier transaction of its own wrote: after a commit without an answer it is called again with
 /// `in_doubt`, and may find its effects there (an insert under a key, `ON CONFLICT DO NOTHING`).
 ///
-/// **On failure.** A permanent error of the work, and whatever is no `sinew::error`, leaves at once,
-/// and nothing is done. All others are tried again after a pause until `until`; then it throws
-/// `unavailable_error` (`not_committed`: nothing is done). Where a commit before had no answer it
-/// throws an `error` of class unknown instead (`commit_unknown`: it may be done), also for a
-/// permanent error: a duplicate key may be one's own. What is wrong in the work itself, such as its
-/// SQL, is not always told from what will pass, so `until` should not be `never`.
+/// **On failure.** A permanent error of the work, and whatever is no `sinew::error`, leaves at
+/// once, and nothing is done. All others are tried again after a pause until `until`; then it
+/// throws `unavailable_error` (`not_committed`: nothing is done). Where a commit before had no
+/// answer it throws an `error` of class unknown instead (`commit_unknown`: it may be done), also
+/// for a permanent error: a duplicate key may be one's own. What is wrong in the work itself, such
+/// as its SQL, is not always told from what will pass, so `until` should not be `never`.
 /// **On crash.** All of the work is done, or nothing.
 /// **Bounds.** Pauses from about 2 ms to 200 ms, with jitter. One try at least, however late it is.
 template <store Store, class Work, waiting_clock Clock = machine_waiting_clock>

@@ -97,7 +97,8 @@ private:
         }
     }
 
-    /// The same for less than eight bytes, while none is kept: keys are short, and each byte counts.
+    /// The same for less than eight bytes, while none is kept: keys are short, and each byte
+    /// counts.
     void add_rest(const char* at, std::size_t count) noexcept {
         const auto byte = [at](std::size_t i) {
             return static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])) << (8U * i);

@@ -4,9 +4,9 @@
 /// The port to a journal: long work that goes on where it stopped.
 ///
 /// A journal keeps instances of processes and what became of their steps. It has three sides: the
-/// service starts instances and brings replies in its transactions (`journal_writer`), runners claim
-/// instances, take their steps and write (`journal_queue`), and people look at what is stuck and
-/// decide (`journal_desk`).
+/// service starts instances and brings replies in its transactions (`journal_writer`), runners
+/// claim instances, take their steps and write (`journal_queue`), and people look at what is stuck
+/// and decide (`journal_desk`).
 ///
 /// **Leases.** A runner has a seat, under a lease as in core/shard_lease.hpp: the lease keeper's
 /// shards are the journal's seats. An instance is claimed under a seat, so one beat of a runner
@@ -109,7 +109,8 @@ concept journal_writer = requires(J& journal, const Store& s, typename Store::tr
 ///    (`check_writable`), and nothing of the batch is done.
 /// 11. `purge` forgets instances that ended before `older_than`, with their history and replies, at
 ///    most so many; it answers how many. It never forgets one that is open or parked.
-/// 12. `purge_replies` forgets replies that came before `older_than` and that no instance waits for,
+/// 12. `purge_replies` forgets replies that came before `older_than` and that no instance waits
+///     for,
 ///    at most so many; it answers how many.
 ///
 /// **On failure.** Each call throws `unavailable_error` if the store cannot be reached by `until`.
@@ -142,8 +143,8 @@ concept journal_queue =
 ///    number, that have not ended, and whose `since` is before `older_than`.
 /// 3. `decide(number, epoch, decision, now, until)` appends the records and gives the state, if the
 ///    instance has not ended, its epoch is still the one given, and it has as many records as the
-///    decision says, where it does; and answers whether it did. The epoch rises: who holds the instance
-///    finds its claim ended.
+///    decision says, where it does; and answers whether it did. The epoch rises: who holds the
+///    instance finds its claim ended.
 /// 4. An instance that becomes open is due at once. Its attempts, waits and starts begin anew; its
 ///    doubt and its last failure stay.
 /// 5. `counts(until)` counts what is committed.
@@ -163,14 +164,15 @@ concept journal_desk = requires(
 /// A `waking_journal` tells a runner that there may be something to claim, so that it need not wait
 /// until it looks the next time.
 ///
-/// 1. `wait_for_due(until)` answers true as soon as a transaction has committed since the last call that
-///    started an instance, brought a reply for which one waits, cancelled one, or a decision opened one;
-///    and false once it is `until`. It may answer true without such a cause.
-/// 2. It may miss some, and it says nothing of waits whose time is over: a runner looks from time to
-///    time all the same.
+/// 1. `wait_for_due(until)` answers true as soon as a transaction has committed since the last call
+///    that started an instance, brought a reply for which one waits, cancelled one, or a decision
+///    opened one; and false once it is `until`. It may answer true without such a cause.
+/// 2. It may miss some, and it says nothing of waits whose time is over: a runner looks from time
+///    to time all the same.
 ///
 /// **On failure.** Throws `unavailable_error` if the store cannot be reached.
-/// **Models.** `sqlite::journal` (what the same program commits), `postgres::journal` (whoever commits).
+/// **Models.** `sqlite::journal` (what the same program commits), `postgres::journal` (whoever
+/// commits).
 /// **Non-models.** `memory::journal`: it has one thread, so nobody would commit meanwhile.
 template <class J>
 concept waking_journal = requires(J& journal, steady_time until) {

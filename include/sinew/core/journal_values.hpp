@@ -126,8 +126,8 @@ struct [[nodiscard]] write_result {
 /// What people decide of an instance that has not ended.
 struct desk_decision {
     instance_state becomes = instance_state::open;  ///< open, parked or abandoned
-    /// How many records they saw, if they decide by the history: a runner that holds the instance adds
-    /// some without changing its epoch.
+    /// How many records they saw, if they decide by the history: a runner that holds the instance
+    /// adds some without changing its epoch.
     std::optional<std::size_t> known{};
     std::vector<step_record> records{};
     failure_note why{};

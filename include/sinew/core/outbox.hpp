@@ -270,21 +270,21 @@ struct shard_marks {
     std::span<const std::int64_t> numbers{};
 };
 
-/// A `multi_shard_outbox` answers for several shards in one call, which costs a relay that holds many
-/// of them one round trip, and one commit, instead of one for each.
+/// A `multi_shard_outbox` answers for several shards in one call, which costs a relay that holds
+/// many of them one round trip, and one commit, instead of one for each.
 ///
-/// **Syntax.** `claim(leases, now, limits, until)`; `mark_published(marks, now, until)`. The leases of
-/// one call are of different shards.
+/// **Syntax.** `claim(leases, now, limits, until)`; `mark_published(marks, now, until)`. The leases
+/// of one call are of different shards.
 ///
 /// **Semantics.**
-/// 1. `claim(leases)` answers for each lease, in the order given, what `claim` answers for it alone,
-///    so an ended one keeps nothing of the others back. `limits` are for all of them together: each
-///    lease has what those before it left.
+/// 1. `claim(leases)` answers for each lease, in the order given, what `claim` answers for it
+///    alone, so an ended one keeps nothing of the others back. `limits` are for all of them
+///    together: each lease has what those before it left.
 /// 2. Where a limit is reached the answer ends, with that lease or before it, but not before the
 ///    first. Behind its end nothing was looked at, so who asks again begins there, and each shard
 ///    gets its turn.
-/// 3. `mark_published(marks)` does for each lease what `mark_published` does for it alone, and answers
-///    for each, in the order given: one that is stale keeps the others from nothing.
+/// 3. `mark_published(marks)` does for each lease what `mark_published` does for it alone, and
+///    answers for each, in the order given: one that is stale keeps the others from nothing.
 ///
 /// **On failure.** Each throws as it does for one lease, and then nothing was marked.
 /// **On crash.** Of the marks of one call all are kept, or none.
@@ -303,8 +303,9 @@ concept multi_shard_outbox =
 
 /// A `waking_outbox` tells a relay that something was added, so that it need not look all the time.
 ///
-/// 1. `wait_for_added(until)` answers true as soon as a transaction that added entries has committed
-///    since the last call, and false once it is `until`. It may answer true without such a cause.
+/// 1. `wait_for_added(until)` answers true as soon as a transaction that added entries has
+///    committed since the last call, and false once it is `until`. It may answer true without such
+///    a cause.
 /// 2. It may miss some: a relay looks from time to time all the same.
 /// 3. Relays of all processes that the outbox can reach are told, whoever added.
 ///
@@ -341,8 +342,8 @@ concept outbox_desk = requires(O& box, std::int64_t number, std::uint64_t versio
 template <class O, class Store>
 concept outbox = outbox_writer<O, Store> && outbox_queue<O> && outbox_desk<O>;
 
-/// Whether a failure of that kind is one of the entry itself, and so counts against it. A broker that
-/// is down, or does not answer, says nothing of the entry.
+/// Whether a failure of that kind is one of the entry itself, and so counts against it. A broker
+/// that is down, or does not answer, says nothing of the entry.
 [[nodiscard]] constexpr bool counts_as_attempt(failure_class kind) noexcept {
     return kind == failure_class::transient || kind == failure_class::permanent;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Lists as bytes, for stores that keep one in a column: numbers in little-endian order, texts behind
-/// their length (four bytes).
+/// Lists as bytes, for stores that keep one in a column: numbers in little-endian order, texts
+/// behind their length (four bytes).
 ///
 /// What is kept by a store is read by later versions of the library, so the form stays as it is.
 ///

@@ -11,8 +11,8 @@
 ///
 /// While the gate is shut the port is not asked at all. What is asked first after that is a probe.
 ///
-/// **Guarantees.** A port that stays down is asked about once per cap, with jitter: those who failed
-/// together do not come back together.
+/// **Guarantees.** A port that stays down is asked about once per cap, with jitter: those who
+/// failed together do not come back together.
 
 #include <sinew/core/backoff.hpp>
 #include <sinew/core/time.hpp>

@@ -80,7 +80,8 @@ void let_measure(Driver& one) noexcept {
 /// 1. `step(now, wait_until)` does what can be done now, and waits for something to do until
 ///    `wait_until` at most; it answers whether anything happened.
 /// 2. `next_deadline()` is when it has something to do without anybody's asking.
-/// 3. `shut_down(now, until)` ends in order, and answers true once it has, at the latest at `until`.
+/// 3. `shut_down(now, until)` ends in order, and answers true once it has, at the latest at
+///    `until`.
 /// 4. `is_idle()` is whether nothing is under way.
 ///
 /// One that has `measure_with(stopwatch)` sees by it how long its own calls take. `run` and `drain`
@@ -136,8 +137,8 @@ run_end run(Driver& one, const Stop& stop, run_options options = {}, Clock clock
 }
 
 /// Steps the driver until nothing is under way and `quiet` steps in a row brought nothing: for
-/// batches, tests, and files that were read to their end. Waits for retries and gaps, up to `until`.
-/// Answers whether it came to rest.
+/// batches, tests, and files that were read to their end. Waits for retries and gaps, up to
+/// `until`. Answers whether it came to rest.
 template <driver Driver, clock Clock = machine_clock>
 bool drain(Driver& one, steady_time until, std::uint32_t quiet = 3, Clock clock = {}) {
     detail::let_measure<Clock>(one);

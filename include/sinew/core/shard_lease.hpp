@@ -119,8 +119,8 @@ concept lease_keeper = requires(K& keeper, shard_id shard, const shard_lease& le
 /// | another, unchanged for less than `length` | wait |
 /// | another, unchanged for `length` | may be taken |
 ///
-/// Two that live under one name would else take a shard from each other for ever: one was paused, and
-/// its successor started under its name.
+/// Two that live under one name would else take a shard from each other for ever: one was paused,
+/// and its successor started under its name.
 ///
 /// **Bounds.** A few words per shard. A shard beyond their number may never be taken.
 class lease_watch {

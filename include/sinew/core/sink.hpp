@@ -70,8 +70,8 @@ concept sink = requires(S& s, const event_view& e, steady_time until) {
 /// 4. The call returns at the latest at `until`; what has no answer by then is `unknown`.
 ///
 /// **On failure.** By the answers; it throws nothing but `std::bad_alloc`.
-/// **Models.** `sqlite::producer`; `spooled`, `fail_fast`, `with_breaker` and `with_fallback` around
-/// a model.
+/// **Models.** `sqlite::producer`; `spooled`, `fail_fast`, `with_breaker` and `with_fallback`
+/// around a model.
 template <class S>
 concept batch_sink =
     sink<S> && requires(S& s, std::span<const event_view> events, steady_time until) {

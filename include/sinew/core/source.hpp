@@ -113,8 +113,8 @@ concept source =
 
 /// A source that holds nothing while it tells (no lock, no cursor, no transaction), so that its
 /// listener may take its time in `message`, and may call the source and whatever the source reads
-/// from. It says so by a constant: `static constexpr bool lets_listeners_act = true`. A consumer then
-/// handles an event as it comes, where nothing else has to go before it.
+/// from. It says so by a constant: `static constexpr bool lets_listeners_act = true`. A consumer
+/// then handles an event as it comes, where nothing else has to go before it.
 ///
 /// 1. What `poll` did not deliver yet while `message` runs counts as not delivered.
 template <class S>

@@ -49,10 +49,10 @@ struct spool_options {
     /// The most bytes of all entries together, as `spool_weight` counts them: `spool_full_bytes`.
     std::uint64_t bytes_max = std::uint64_t{256} << 20U;
     /// How long an event may have waited for the sink: `spool_too_old`. Of each key the first that
-    /// waits counts, from when it could go: when it was put, or when what it waited behind was out of
-    /// its way, or when somebody let it try again. An entry that is parked, or was put off for a
-    /// failure of its own, does not count, nor what waits behind it: one key must not close the spool
-    /// to all others.
+    /// waits counts, from when it could go: when it was put, or when what it waited behind was out
+    /// of its way, or when somebody let it try again. An entry that is parked, or was put off for a
+    /// failure of its own, does not count, nor what waits behind it: one key must not close the
+    /// spool to all others.
     duration age_max = std::chrono::hours(24);
     /// The largest event: `payload_too_large`.
     std::size_t event_bytes_max = std::size_t{8} << 20U;
@@ -79,8 +79,8 @@ inline void check(const spool_options& options) {
 }
 
 /// Behind which number a spool goes on when it is opened: that of its last entry, or the time in
-/// microseconds, which is higher as a rule. So a number that somebody saw does not name another entry
-/// after the spool was emptied and opened again.
+/// microseconds, which is higher as a rule. So a number that somebody saw does not name another
+/// entry after the spool was emptied and opened again.
 [[nodiscard]] constexpr std::int64_t spool_numbers_from(std::int64_t last, wall_time now) noexcept {
     const std::int64_t stamp = now.time_since_epoch().count();
     return stamp > last ? stamp : last;
@@ -184,10 +184,10 @@ struct spool_size {
 ///    (permanent). An event that has a defect is refused with the reason of the defect.
 /// 4. `holds(key)` is whether an entry of that key waits, is held, or is parked with
 ///    `following::park`; no key at all is never held.
-/// 5. `claim` shows entries that wait and are due, and changes nothing. Of each key it shows them in
-///    the order in which they were put, none left out, from the first that waits. It stops before
-///    one that is put off, and behind one that is parked with `following::park`; it goes past one
-///    that is parked with `pass`.
+/// 5. `claim` shows entries that wait and are due, and changes nothing. Of each key it shows them
+///    in the order in which they were put, none left out, from the first that waits. It stops
+///    before one that is put off, and behind one that is parked with `following::park`; it goes
+///    past one that is parked with `pass`.
 /// 6. A key that is held back holds back nothing else, and an entry without a key holds back
 ///    nothing.
 /// 7. It shows at most `limits.entries`, and none more once `limits.bytes` were shown; what was put
@@ -204,7 +204,8 @@ struct spool_size {
 /// `unavailable_error`, and have changed nothing.
 /// **On crash.** What was stored and not removed is shown again. A damaged file is set aside, and
 /// what can be read of it is kept, in order.
-/// **Bounds.** By the options. A note's detail is kept up to `dead_letter_record::detail_max` bytes.
+/// **Bounds.** By the options. A note's detail is kept up to `dead_letter_record::detail_max`
+/// bytes.
 /// **Models.** `memory::spool`, `sqlite::spool`.
 template <class S>
 concept spool = requires(S& s, const event_view& e, moment now, std::string_view key,
@@ -230,13 +231,14 @@ concept waking_spool = spool<S> && requires(S& s, steady_time until) {
     { s.wait_for_put(until) } -> std::same_as<bool>;
 };
 
-/// A `spool_desk` lets people decide on parked entries. Who decides names the version that they saw.
+/// A `spool_desk` lets people decide on parked entries. Who decides names the version that they
+/// saw.
 ///
-/// 1. `parked(after, limit, until)` lists the parked entries with a number above `after`, by number,
-///    at most so many.
+/// 1. `parked(after, limit, until)` lists the parked entries with a number above `after`, by
+///    number, at most so many.
 /// 2. `unpark(number, version, until)` lets a parked entry wait again, due at once, if its version
-///    is still the one given, and answers whether it did. Its place in its key, its attempts and its
-///    last failure stay.
+///    is still the one given, and answers whether it did. Its place in its key, its attempts and
+///    its last failure stay.
 /// 3. `discard(number, version, until)` gives a parked entry up, if its version is still the one
 ///    given, and answers whether it did. What waited behind it goes on.
 ///

@@ -11,13 +11,13 @@
 /// | behind one that is parked with `following::park` | no: it counts as held |
 /// | behind one that is parked with `pass` | yes |
 ///
-/// **Ages.** `age_max` looks at the first of each lane, unless it is put off, from when it came to be
-/// first without anything of its own key in the way: what is let go late is not late for the sink.
-/// Letting go tells no time, so such an age begins with the next call that does.
+/// **Ages.** `age_max` looks at the first of each lane, unless it is put off, from when it came to
+/// be first without anything of its own key in the way: what is let go late is not late for the
+/// sink. Letting go tells no time, so such an age begins with the next call that does.
 ///
 /// **Invariants.** Each lane (a key, or one entry without a key) that has something to claim or to
-/// wait for is in exactly one of `ready_` and `resting_`, by its first entry; those of `ready_` are in
-/// `ages_` too.
+/// wait for is in exactly one of `ready_` and `resting_`, by its first entry; those of `ready_` are
+/// in `ages_` too.
 /// **Bounds.** A fixed size per entry, whatever its key: keys are kept as seeded digests.
 
 #include <sinew/core/error.hpp>
@@ -92,8 +92,8 @@ public:
         parked_ += state == spool_state::parked ? 1U : 0U;
     }
 
-    /// Notes an entry that is there when the spool is opened. Its age is that of its last failure, if
-    /// it had one: until then the wait was its own.
+    /// Notes an entry that is there when the spool is opened. Its age is that of its last failure,
+    /// if it had one: until then the wait was its own.
     void load(const spool_entry& one, moment now) {
         const bool failed = one.last_failure && one.last_failure->at > one.added;
         const duration age = wall_between(failed ? one.last_failure->at : one.added, now.wall);
@@ -344,8 +344,8 @@ private:
         }
     }
 
-    /// Changes a lane by taking something out of the way: if another entry waits for nothing but the
-    /// sink afterwards, its age begins.
+    /// Changes a lane by taking something out of the way: if another entry waits for nothing but
+    /// the sink afterwards, its age begins.
     template <class F>
     void release(const lane_name& name, F f) {
         const auto before = ready_in(name);

@@ -136,8 +136,8 @@ private:
 /// 3. `sends(step, phase)` is whether an attempt ends with `sent`. A step that sends does not join.
 /// 4. `attempt` never throws what a callable threw: that is classified, and answered as `failed`.
 ///    Whoever goes on with `tx` finds out whether it is still good.
-/// 5. After `failed`, `attempt(at, tx)` may have left some of its effects in `tx`: that part is to be
-///    undone.
+/// 5. After `failed`, `attempt(at, tx)` may have left some of its effects in `tx`: that part is to
+///    be undone.
 /// 6. Undo is only asked for where there is one: for compensable steps.
 ///
 /// **Models.** `bound_process`, which is what `steps` and `saga` make: see `bind_process`.
@@ -153,8 +153,8 @@ concept process_type = requires(P& p, const P& known, const attempt_info& at, Tx
     { p.attempt(at) } -> std::same_as<attempt_result>;
 };
 
-/// The process for transactions of the type `Tx`, as a runner keeps it. What `steps` and `saga` make
-/// is a description, whose results have no types before it is known what transactions their
+/// The process for transactions of the type `Tx`, as a runner keeps it. What `steps` and `saga`
+/// make is a description, whose results have no types before it is known what transactions their
 /// callables get; anything else that is a `process_type` already stays as it is.
 template <class Tx, class P>
 [[nodiscard]] constexpr auto bind_process(P process) {

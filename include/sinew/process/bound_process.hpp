@@ -4,8 +4,8 @@
 /// A process as a runner keeps it: its steps, with the types of their results, for one type of
 /// transaction.
 ///
-/// **Guarantees.** Models `process_type`. Which callable is meant by a place in the list of steps is
-/// found by walking along them: no table, no allocation.
+/// **Guarantees.** Models `process_type`. Which callable is meant by a place in the list of steps
+/// is found by walking along them: no table, no allocation.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/name.hpp>
@@ -84,8 +84,8 @@ struct undo_call<no_undo, At, Tx> : type_is<void> {
     static constexpr call_mistake mistake = call_mistake::none;
 };
 
-/// The steps from one on, of which the first is part `At` of a tuple. `visit` hands the callable at a
-/// place, and the type of its call, to `visitor`.
+/// The steps from one on, of which the first is part `At` of a tuple. `visit` hands the callable at
+/// a place, and the type of its call, to `visitor`.
 template <class Tx, class Input, std::size_t At, class Before, class... Parts>
 struct step_chain {  // there are none any more
     static constexpr bool sends = false;

@@ -309,8 +309,9 @@ private:
         return is_noted_ && what_.progress && is_at(what_.progress->where, at);
     }
 
-    /// Whether it would be undone for a cancellation alone, of which no record says that it was heeded:
-    /// whoever claims the instance after this process has died could not tell that from an act.
+    /// Whether it would be undone for a cancellation alone, of which no record says that it was
+    /// heeded: whoever claims the instance after this process has died could not tell that from an
+    /// act.
     [[nodiscard]] bool turns_unseen(const attempt_place& at) const {
         if (at.phase == step_phase::act || (what_.progress && is_at(what_.progress->where, at))) {
             return false;

@@ -20,10 +20,11 @@
 /// is `added`. A declaration that an instance does not need does no harm, so that old and new
 /// instances go on under the same code.
 ///
-/// What declared changes mean for an instance: a step that was added is taken by those that have not
-/// come past its place, and skipped by the others. A step that was removed is taken by nobody; where
-/// it was done, it can't be undone any more, and stands in the list of what is not undone. A pivot
-/// that was added may be removed again only once no instance is under way that has come past it.
+/// What declared changes mean for an instance: a step that was added is taken by those that have
+/// not come past its place, and skipped by the others. A step that was removed is taken by nobody;
+/// where it was done, it can't be undone any more, and stands in the list of what is not undone. A
+/// pivot that was added may be removed again only once no instance is under way that has come past
+/// it.
 ///
 /// **Guarantees.** Pure functions of their arguments. A match goes on or is refused as a whole.
 

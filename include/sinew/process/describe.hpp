@@ -43,8 +43,8 @@ namespace sinew {
 
 /// What a description says.
 struct describe_options {
-    /// Whether failures are told with their details. These are for people, and may quote data: leave
-    /// them out where the text goes to a log.
+    /// Whether failures are told with their details. These are for people, and may quote data:
+    /// leave them out where the text goes to a log.
     bool details = true;
 };
 

@@ -14,8 +14,8 @@
 /// Each names the instance as it was seen, and answers false if it has changed since: look again.
 /// Whoever works on the instance meanwhile finds its claim ended, and writes nothing more.
 ///
-/// Of a pivot in doubt people say what they found out: `skip_step` if it happened, `give_up_step` if it
-/// did not, `resume` to have it asked for again, under the same key.
+/// Of a pivot in doubt people say what they found out: `skip_step` if it happened, `give_up_step`
+/// if it did not, `resume` to have it asked for again, under the same key.
 ///
 /// **On failure.** What would forget that something may have happened is refused with a
 /// `permanent_error`, whose reason is one of desk_rules.hpp and whose text says what to do instead.
@@ -103,8 +103,8 @@ bool skip_step(Journal& in, const process_instance& seen, step_address where, st
                                now, until);
 }
 
-/// Says that a step did not happen, and is not to be tried again. People know that of a pivot that is
-/// in doubt, once they have asked whoever was to do it: then the saga goes back. What goes only
+/// Says that a step did not happen, and is not to be tried again. People know that of a pivot that
+/// is in doubt, once they have asked whoever was to do it: then the saga goes back. What goes only
 /// forward is parked again.
 template <journal_desk Journal>
 bool give_up_step(Journal& in, const process_instance& seen, step_address where, std::string reason,

@@ -16,8 +16,8 @@
 /// | `in_doubt` | any of another step, while an action may have happened | decide on that action first |
 /// | `under_way` | any of another step, while the instance is open | wait until it is parked |
 ///
-/// Where an undo was tried, and each attempt is known to have failed, nothing is undone yet: the action
-/// that failed may be tried again, once the instance is parked.
+/// Where an undo was tried, and each attempt is known to have failed, nothing is undone yet: the
+/// action that failed may be tried again, once the instance is parked.
 ///
 /// **Guarantees.** Pure functions of their arguments.
 

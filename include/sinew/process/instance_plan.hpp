@@ -3,8 +3,8 @@
 /// @file
 /// The plan of an instance as it is kept, for whoever looks at it and does not have its code.
 ///
-/// An instance is kept with the steps that it was started with, so what is not undone is seen without
-/// the code. Steps that were added since are known by their records alone.
+/// An instance is kept with the steps that it was started with, so what is not undone is seen
+/// without the code. Steps that were added since are known by their records alone.
 ///
 /// **Guarantees.** Pure functions of their arguments.
 

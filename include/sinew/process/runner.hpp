@@ -16,17 +16,17 @@
 /// reason and the list of what is not undone. A step that is recorded never runs again; one that
 /// joins the transaction has its effect once, any other at least once, under one key.
 /// **On failure.** A step that fails is tried again after a backoff, which is kept in the journal,
-/// until it is given up. While the store is away the runner waits, and nothing is counted against an
-/// instance. A runner whose claim has ended writes nothing more.
+/// until it is given up. While the store is away the runner waits, and nothing is counted against
+/// an instance. A runner whose claim has ended writes nothing more.
 /// **On crash.** What was claimed is claimed by another once the lease has ended, or by the runner
-/// itself, started again under the same name, at once. A step that kills its process again and again
-/// is found out, and its instance is parked.
+/// itself, started again under the same name, at once. A step that kills its process again and
+/// again is found out, and its instance is parked.
 /// **Latency.** A journal that wakes its runners (`waking_journal`) tells a waiting one of what was
 /// started, replied to, cancelled or decided on. Any other is looked at each `poll_interval`.
 /// **Order.** Of one instance, one step at a time. Instances have no order among them.
-/// **Bounds.** `instances_max + ahead_max` instances with their histories. A step of the runner lasts for
-/// `step_time_max`, one attempt and two calls; a lease is renewed between attempts, and an attempt
-/// that lasts longer than the lease is made again by others.
+/// **Bounds.** `instances_max + ahead_max` instances with their histories. A step of the runner
+/// lasts for `step_time_max`, one attempt and two calls; a lease is renewed between attempts, and
+/// an attempt that lasts longer than the lease is made again by others.
 
 #include <sinew/core/journal.hpp>
 #include <sinew/core/outbox.hpp>
@@ -64,8 +64,8 @@ consteval bool may_send_commands() {
 template <class P>
 concept given_process = !runner_observer<P> && !std::same_as<P, runner_options>;
 
-/// A process as a runner of that store keeps it. What is none is left as it is, since some compilers
-/// ask before they look whether it is one.
+/// A process as a runner of that store keeps it. What is none is left as it is, since some
+/// compilers ask before they look whether it is one.
 template <class Store, class Process>
 struct bound_for {
     using type = Process;
@@ -132,14 +132,14 @@ public:
         : state_(in, std::move(book), std::move(box), std::move(options), std::move(observer),
                  bound(std::move(processes))...) {}
 
-    /// Does what can be done now: renews the lease, writes down what was done, looks after the seats,
-    /// claims, makes an attempt of each instance, purges. Waits for something to do until
+    /// Does what can be done now: renews the lease, writes down what was done, looks after the
+    /// seats, claims, makes an attempt of each instance, purges. Waits for something to do until
     /// `wait_until` at most; by default not at all.
     ///
     /// **Delivers.** Whether anything happened: if not, nothing will before `next_deadline()`,
     /// unless an instance is started, replied to, cancelled or decided on.
-    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from the
-    /// journal. After a throw the runner can be stepped again.
+    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from
+    /// the journal. After a throw the runner can be stepped again.
     bool step(moment now, steady_time wait_until = steady_time::min()) {
         auto& s = state_;
         s.begin(now, never, never);
@@ -179,9 +179,9 @@ public:
         return due < s.now.steady ? s.now.steady : due;
     }
 
-    /// Writes down what was done, gives its instances and its seat to the other runners. To be called
-    /// until it answers true, which it does at the latest at `until`; what is not written down by
-    /// then is done again by whoever takes over.
+    /// Writes down what was done, gives its instances and its seat to the other runners. To be
+    /// called until it answers true, which it does at the latest at `until`; what is not written
+    /// down by then is done again by whoever takes over.
     bool shut_down(moment now, steady_time until) {
         auto& s = state_;
         s.begin(now, until, until);
@@ -205,9 +205,9 @@ public:
     /// also of what it had put off. Instances that wait for replies, or that others hold, do not
     /// count.
     ///
-    /// Asking lets the next steps claim once more, without waiting for `poll_interval`: who asks and
-    /// steps by turns, as `drain` does, hears of a rest only if nothing was there after the first
-    /// question.
+    /// Asking lets the next steps claim once more, without waiting for `poll_interval`: who asks
+    /// and steps by turns, as `drain` does, hears of a rest only if nothing was there after the
+    /// first question.
     [[nodiscard]] bool is_idle() {
         auto& s = state_;
         bool at_rest = s.seat && s.leaving.empty() && s.rests_from >= s.retries_at;
@@ -243,8 +243,8 @@ private:
         return bind_process<typename Store::transaction_type>(std::move(one));
     }
 
-    /// Does one part of the work after the other. If the time is up behind one of them, the next step
-    /// begins with the one after it, so that each has its turn, however slow another is.
+    /// Does one part of the work after the other. If the time is up behind one of them, the next
+    /// step begins with the one after it, so that each has its turn, however slow another is.
     bool do_parts() {
         constexpr std::size_t parts = 5;
         auto& s = state_;
@@ -290,8 +290,8 @@ private:
         return true;
     }
 
-    /// Forgets old instances and replies, a bite at a time. One that fails waits for its next time as
-    /// if it had not: the work does not wait for it.
+    /// Forgets old instances and replies, a bite at a time. One that fails waits for its next time
+    /// as if it had not: the work does not wait for it.
     bool purge() {
         auto& s = state_;
         const steady_time at = s.clock();

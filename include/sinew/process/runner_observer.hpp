@@ -3,10 +3,10 @@
 /// @file
 /// Seeing what a runner does: hook functions that are called as things happen.
 ///
-/// Derive from `null_runner_observer` and hide the hooks of interest; what is left costs nothing. The
-/// structs hold no input, no result and no reply, so they can go to logs and metrics as they are. An
-/// instance's id comes from whoever started it. A hook is called when what it tells of is written,
-/// so what it tells is true.
+/// Derive from `null_runner_observer` and hide the hooks of interest; what is left costs nothing.
+/// The structs hold no input, no result and no reply, so they can go to logs and metrics as they
+/// are. An instance's id comes from whoever started it. A hook is called when what it tells of is
+/// written, so what it tells is true.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/position.hpp>
@@ -93,8 +93,8 @@ struct null_runner_observer {
     void on_purged(const runner_purge_note&) {}
 };
 
-/// A `runner_observer` has all the hooks of `null_runner_observer`. A hook must not throw, and should
-/// return soon: it runs on the runner's thread.
+/// A `runner_observer` has all the hooks of `null_runner_observer`. A hook must not throw, and
+/// should return soon: it runs on the runner's thread.
 template <class O>
 concept runner_observer = std::move_constructible<O> &&
                           requires(O& o, const runner_instance_note& instance,

@@ -20,9 +20,9 @@ struct runner_options {
     std::string owner{};
     /// How many instances it takes through their steps at a time.
     std::size_t instances_max = 64;
-    /// How many more it may have claimed before their turn, so that a claim need not be made for each.
-    /// What has to wait for longer than `step_time_max` is given back, and nothing more is claimed
-    /// ahead until instances end faster.
+    /// How many more it may have claimed before their turn, so that a claim need not be made for
+    /// each. What has to wait for longer than `step_time_max` is given back, and nothing more is
+    /// claimed ahead until instances end faster.
     std::size_t ahead_max = 32;
     /// How many of them may share one commit. With 1, each step has its own.
     std::size_t batch_max = 64;
@@ -38,8 +38,8 @@ struct runner_options {
     duration look_interval = std::chrono::seconds(10);
     /// How often it looks for instances that are due without being told of any.
     duration poll_interval = std::chrono::milliseconds(100);
-    /// How long ended instances are kept, and replies that nobody waits for. An instance whose id is
-    /// forgotten can be started once more: keep it for longer than a start may be repeated.
+    /// How long ended instances are kept, and replies that nobody waits for. An instance whose id
+    /// is forgotten can be started once more: keep it for longer than a start may be repeated.
     duration retention = std::chrono::hours(7 * 24);
     duration reply_retention = std::chrono::hours(7 * 24);
     /// How often both are looked for, and how many go in one bite.

@@ -55,8 +55,9 @@ void serve_suspect(State& s, held_instance& h) {
     }
 }
 
-/// Lets each instance that is ready and in its turn make an attempt, as far as the step has time for it. The next
-/// one begins with the instance behind the last that had its turn. Answers whether any had.
+/// Lets each instance that is ready and in its turn make an attempt, as far as the step has time
+/// for it. The next one begins with the instance behind the last that had its turn. Answers whether
+/// any had.
 template <class State>
 bool serve_round(State& s) {
     const std::size_t size = s.in_turn();

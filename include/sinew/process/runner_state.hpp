@@ -91,7 +91,8 @@ struct taken_seat {
     return options;
 }
 
-/// The backoff of the store: the seat has to be renewed, so it is asked at least once per heartbeat.
+/// The backoff of the store: the seat has to be renewed, so it is asked at least once per
+/// heartbeat.
 [[nodiscard]] inline decorrelated_jitter store_backoff(const runner_options& o) noexcept {
     const duration cap = o.cap < o.heartbeat ? o.cap : o.heartbeat;
     return {o.base < cap ? o.base : cap, cap};
@@ -163,7 +164,8 @@ struct runner_state {
     bool claims_anew = false;                     ///< somebody asked whether it is idle
     std::optional<steady_time> next_purge{};      ///< nothing before the first step
 
-    /// Bounds what follows: calls are begun until `step_ends`, at least one, and end at `calls_end`.
+    /// Bounds what follows: calls are begun until `step_ends`, at least one, and end at
+    /// `calls_end`.
     void begin(moment at, steady_time ends, steady_time calls) {
         now = at;
         step_ends = ends;

@@ -7,11 +7,11 @@
 /// transaction is written down with what the others did, at the end of the round or after
 /// `step_time_max`; steps that join a transaction share one: see runner_joint.hpp.
 ///
-/// While instances end quickly, more are claimed than can be served at once, so that not each of them
-/// costs a claim. Those wait for their turn under the seat's lease, as all that is held does. What has
-/// waited for `step_time_max` is given back: somebody else may have time for it. If the process dies,
-/// they are claimed again like those that were begun, so an instance that was only claimed is in doubt
-/// then, too; its start counts nothing, since it was not noted.
+/// While instances end quickly, more are claimed than can be served at once, so that not each of
+/// them costs a claim. Those wait for their turn under the seat's lease, as all that is held does.
+/// What has waited for `step_time_max` is given back: somebody else may have time for it. If the
+/// process dies, they are claimed again like those that were begun, so an instance that was only
+/// claimed is in doubt then, too; its start counts nothing, since it was not noted.
 ///
 /// An instance of which a claim ended in silence may be what killed the process. It is taken alone:
 /// what others did is written down first, then that its attempt begins, and its result at once.
@@ -106,8 +106,8 @@ void hold(State& s, journal_entry entry) {
     });
 }
 
-/// A claim brought something. If what the last one brought did not wait for long, the next may bring
-/// more.
+/// A claim brought something. If what the last one brought did not wait for long, the next may
+/// bring more.
 template <class State>
 void heed_pace(State& s, steady_time sent) {
     const std::size_t more = 2 * s.ahead + 1;

@@ -23,8 +23,9 @@
 /// point, and never turns again once something was undone. The point of no return is passed when
 /// the pivot is done; where there is none, when all compensable steps are.
 ///
-/// To be undone are compensable steps that are done, or that failed with an unknown outcome. A pivot
-/// whose outcome is unknown is neither repeated as if it had not happened nor passed as if it had.
+/// To be undone are compensable steps that are done, or that failed with an unknown outcome. A
+/// pivot whose outcome is unknown is neither repeated as if it had not happened nor passed as if it
+/// had.
 ///
 /// **Guarantees.** `next` is defined for each history. The first word on a step stands until people
 /// take it back or skip the step, so a duplicate or late record changes nothing; an undone step is

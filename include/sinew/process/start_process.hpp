@@ -30,8 +30,8 @@ concept startable_process = recordable<typename P::input_type> && requires {
 
 /// Starts an instance as part of `tx`. A runner can claim it after the commit.
 ///
-/// **Delivers.** `was_there` if it was started before with the same input, `differs` if with another
-/// one.
+/// **Delivers.** `was_there` if it was started before with the same input, `differs` if with
+/// another one.
 /// **On failure.** As `start` of the journal: a `permanent_error` for an id that is malformed or an
 /// input that is too large, and the transaction can go on. What the codec throws.
 template <class Journal, class Tx, startable_process Process>

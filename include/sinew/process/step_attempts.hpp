@@ -127,8 +127,8 @@ inline constexpr duration shortest_retry = std::chrono::milliseconds(1);
 
 }  // namespace detail
 
-/// Decides what follows a failed attempt. `backoff` is a `backoff_strategy` of core/backoff.hpp, and
-/// `seed` is the same for each attempt at the step.
+/// Decides what follows a failed attempt. `backoff` is a `backoff_strategy` of core/backoff.hpp,
+/// and `seed` is the same for each attempt at the step.
 template <class Backoff>
 [[nodiscard]] attempt_decision after_failure(step_progress before, const failure& why,
                                              wall_time now, const step_retry_options& options,

@@ -48,9 +48,9 @@ struct step_key {
     return out;
 }
 
-/// The name of a step that does not change while its instance lives: the one with which the instance
-/// was started, or the code's if the step was added since. Keys, and waits for replies, are made of
-/// it.
+/// The name of a step that does not change while its instance lives: the one with which the
+/// instance was started, or the code's if the step was added since. Keys, and waits for replies,
+/// are made of it.
 [[nodiscard]] inline std::string_view lasting_name(const process_instance& of,
                                                    const matched_step& step) noexcept {
     for (const auto& kept : of.steps) {

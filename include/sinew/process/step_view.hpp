@@ -3,9 +3,9 @@
 /// @file
 /// What the callables of a step are given: `at`.
 ///
-/// **Guarantees.** A result is read by its step's name, which is looked up while compiling: there is
-/// no name that only some runs know. It is decoded when it is first asked for, from what the journal
-/// has: also in the run that made it, so a codec that loses something is seen at once.
+/// **Guarantees.** A result is read by its step's name, which is looked up while compiling: there
+/// is no name that only some runs know. It is decoded when it is first asked for, from what the
+/// journal has: also in the run that made it, so a codec that loses something is seen at once.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/name.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Long work as a list of named steps: `steps`, which only goes forward, and `saga`, which goes back
-/// when it can't go on.
+/// Long work as a list of named steps: `steps`, which only goes forward, and `saga`, which goes
+/// back when it can't go on.
 ///
 /// ```cpp
 /// auto checkout = sinew::saga<"checkout", order>(
@@ -12,12 +12,12 @@
 ///     sinew::step<"email">(email).always());
 /// ```
 ///
-/// The type of `Input`, the names of steps and their order are looked at while compiling; so are the
-/// callables and the results that they read, once it is known with which store's transactions they
-/// are called: where a runner takes the process.
+/// The type of `Input`, the names of steps and their order are looked at while compiling; so are
+/// the callables and the results that they read, once it is known with which store's transactions
+/// they are called: where a runner takes the process.
 ///
-/// **Guarantees.** What does not compile has no way back where it needs one, or two things under one
-/// name. See process/definition_rules.hpp.
+/// **Guarantees.** What does not compile has no way back where it needs one, or two things under
+/// one name. See process/definition_rules.hpp.
 
 // First what says what is wrong with a step: a compiler prints the whole way to a message.
 #include <sinew/process/step_view.hpp>

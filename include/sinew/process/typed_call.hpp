@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// One callable of a step, with the types that it is called with: how it is called, what it returns,
-/// and what becomes of that.
+/// One callable of a step, with the types that it is called with: how it is called, what it
+/// returns, and what becomes of that.
 ///
 /// | it returns or throws | the attempt |
 /// | --- | --- |
@@ -12,8 +12,8 @@
 /// | `outcome::retry`, `reject`, `failed` | failed, with that class |
 /// | an exception | failed, as the step's rules or core/classify.hpp say |
 ///
-/// A result that can't be kept, because its codec throws or it is too large, is a failure that leaves
-/// a doubt where the callable acted outside of a transaction: what it did, it did.
+/// A result that can't be kept, because its codec throws or it is too large, is a failure that
+/// leaves a doubt where the callable acted outside of a transaction: what it did, it did.
 
 #include <sinew/core/classify.hpp>
 #include <sinew/core/error.hpp>

@@ -3,14 +3,15 @@
 /// @file
 /// The driver that moves a spool's events on to their sink, in order per key.
 ///
-/// **Guarantees.** An entry is removed only after the sink accepted it; what is between the two at a
-/// crash is published twice. Of one key nothing is published behind an entry that was not accepted;
-/// a key that waits holds up no other. A sink that takes batches gets one batch at a time, and keeps
-/// the order in it; while it is taken for down, one entry tries it. A refused entry is never dropped: it is parked, with its
-/// reason, until people decide. What follows which answer: see `drain_plan`.
+/// **Guarantees.** An entry is removed only after the sink accepted it; what is between the two at
+/// a crash is published twice. Of one key nothing is published behind an entry that was not
+/// accepted; a key that waits holds up no other. A sink that takes batches gets one batch at a
+/// time, and keeps the order in it; while it is taken for down, one entry tries it. A refused entry
+/// is never dropped: it is parked, with its reason, until people decide. What follows which answer:
+/// see `drain_plan`.
 ///
-/// **Bounds.** One batch in memory. One thread at a time; a publisher's thread may put into the same
-/// spool meanwhile, where the spool says so. The drainer may have a sink of its own: what is
+/// **Bounds.** One batch in memory. One thread at a time; a publisher's thread may put into the
+/// same spool meanwhile, where the spool says so. The drainer may have a sink of its own: what is
 /// accepted through one before something is published through the other, is read in that order.
 
 #include <sinew/core/error.hpp>
@@ -88,9 +89,9 @@ public:
     /// Publishes what is due, a batch at most; if there is nothing, waits for something to be put
     /// until `wait_until` at most. Answers whether anything was published or decided.
     ///
-    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from the
-    /// spool. Other errors are counted, and the spool is asked again a while later. After a throw the
-    /// drainer can be stepped again.
+    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from
+    /// the spool. Other errors are counted, and the spool is asked again a while later. After a
+    /// throw the drainer can be stepped again.
     bool step(moment now, steady_time wait_until = steady_time::min()) {
         begin(now);
         if (spool_.is_open(now.steady) && remove_accepted(now.steady) &&

@@ -10,8 +10,8 @@
 ///               .partitionkey = customer}, cause);
 /// ```
 ///
-/// **Guarantees.** What the event brings is kept; only what it lacks is set. What is added is a copy
-/// of its own: no event that goes out shares anything with another, or with its cause.
+/// **Guarantees.** What the event brings is kept; only what it lacks is set. What is added is a
+/// copy of its own: no event that goes out shares anything with another, or with its cause.
 
 #include <sinew/core/event.hpp>
 #include <sinew/core/new_event.hpp>
@@ -37,8 +37,8 @@ public:
     /// it has no key.
     ///
     /// **Delivers.** The event is published if and only if `tx` commits.
-    /// **On failure.** As `add` of the outbox: a `permanent_error` for an event that has a defect or
-    /// is too large, and the transaction can go on.
+    /// **On failure.** As `add` of the outbox: a `permanent_error` for an event that has a defect
+    /// or is too large, and the transaction can go on.
     /// **Order.** Of one key, that of the commits, and within one transaction that of the calls.
     template <class Transaction>
     std::uint64_t add(Transaction& tx, const event_view& e) {

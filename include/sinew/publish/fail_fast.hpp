@@ -12,8 +12,8 @@
 ///
 /// Of a batch, the gate is shut if one of its answers says so.
 ///
-/// For a caller who has somebody to tell: a request that can be answered with "try again later". The
-/// event is kept nowhere.
+/// For a caller who has somebody to tell: a request that can be answered with "try again later".
+/// The event is kept nowhere.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
@@ -43,7 +43,8 @@ struct fail_fast_options {
     std::uint64_t seed = 0;
 };
 
-/// A sink that answers soon; models `sink`, and `batch_sink` if the one inside does. One thread at a time.
+/// A sink that answers soon; models `sink`, and `batch_sink` if the one inside does. One thread at
+/// a time.
 template <class Sink, class Clock = machine_clock>
 class fail_fast {
     // Not the concepts themselves: the compiler would list each of their parts.

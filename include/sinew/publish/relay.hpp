@@ -15,12 +15,12 @@
 /// **On failure.** An entry that is refused is put off, and after `max_attempts` or a permanent
 /// refusal parked; it holds back its own key and nothing else. While the sink or the outbox is
 /// unavailable the relay waits, and nothing is counted against an entry.
-/// **On crash.** What was published and not marked is published again by whoever takes the shard, at
-/// most `batch_max` entries of it.
+/// **On crash.** What was published and not marked is published again by whoever takes the shard,
+/// at most `batch_max` entries of it.
 /// **Order.** Of one key, readers see for the first time in order what they see, also while relays
 /// come, go and fail. Only what is parked with `following::pass` comes out of order.
-/// **Bounds.** One batch per shard that is held. A step lasts for `step_time_max` and two calls, one
-/// of which renews a lease; what it has no time for is done by the next one.
+/// **Bounds.** One batch per shard that is held. A step lasts for `step_time_max` and two calls,
+/// one of which renews a lease; what it has no time for is done by the next one.
 
 #include <sinew/core/run.hpp>
 #include <sinew/publish/relay_state.hpp>
@@ -45,8 +45,8 @@ class relay {
                   "and hide the hooks of interest");
 
 public:
-    /// `box` is a handle on the outbox, over a connection that nobody else uses; what it is a handle
-    /// on, and the sink, have to outlive this.
+    /// `box` is a handle on the outbox, over a connection that nobody else uses; what it is a
+    /// handle on, and the sink, have to outlive this.
     ///
     /// **On failure.** Throws `usage_error` that names the option.
     relay(Outbox box, Sink& to, relay_options options = {}, Observer observer = {})
@@ -59,8 +59,8 @@ public:
     ///
     /// **Delivers.** Whether anything happened: if not, nothing will before `next_deadline()`,
     /// unless something is added.
-    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from the
-    /// outbox. After a throw the relay can be stepped again.
+    /// **On failure.** Throws what no waiting can mend: an `error` with the class permanent from
+    /// the outbox. After a throw the relay can be stepped again.
     bool step(moment now, steady_time wait_until = steady_time::min()) {
         auto& s = state_;
         s.begin(now, never, never);
@@ -131,8 +131,8 @@ public:
         return true;
     }
 
-    /// Nothing is under way: all that was to be written down is, and each shard was just claimed and
-    /// brought nothing, also of what this relay had put off.
+    /// Nothing is under way: all that was to be written down is, and each shard was just claimed
+    /// and brought nothing, also of what this relay had put off.
     ///
     /// What is added between two claims shows at the second one, so an old claim tells nothing. One
     /// counts until the next step begins, and asking lets the next steps claim once more, without
@@ -168,8 +168,8 @@ public:
 private:
     using state_type = detail::relay_state<Outbox, Sink, Observer>;
 
-    /// Does one part of the work after the other. If the time is up behind one of them, the next step
-    /// begins with the one after it, so that each has its turn, however slow another is.
+    /// Does one part of the work after the other. If the time is up behind one of them, the next
+    /// step begins with the one after it, so that each has its turn, however slow another is.
     bool do_parts() {
         constexpr std::size_t parts = 5;
         auto& s = state_;

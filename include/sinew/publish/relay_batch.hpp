@@ -15,8 +15,9 @@
 ///
 /// A failure without a class of its own (`unknown`) in a refusal counts as transient: the broker
 /// does not have the event. While a sink is down, each probe is of another key, so a sink that is
-/// down for some keys alone goes on with the others. Where the key goes on behind a parked entry (`following::pass`) it does
-/// so in the next claim, when the parking is written: nothing depends on a write that might fail.
+/// down for some keys alone goes on with the others. Where the key goes on behind a parked entry
+/// (`following::pass`) it does so in the next claim, when the parking is written: nothing depends
+/// on a write that might fail.
 ///
 /// **Guarantees.** Of one key, nothing is published behind an entry that was not accepted. An entry
 /// without a key closes nothing.
@@ -79,8 +80,8 @@ struct relay_decision {
     return entry.attempts + (entry.attempts == UINT32_MAX ? 0U : 1U);
 }
 
-/// The delay before the next attempt of an entry that failed. One that got no answer is not counted,
-/// so its last wait stands in for the count, and is doubled.
+/// The delay before the next attempt of an entry that failed. One that got no answer is not
+/// counted, so its last wait stands in for the count, and is doubled.
 [[nodiscard]] inline duration delay_of(const relay_rules& rules, const outbox_entry& entry,
                                        const failure& why, bool counted) {
     splitmix64 own(rules.seed ^ static_cast<std::uint64_t>(entry.number));

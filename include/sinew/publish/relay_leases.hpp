@@ -3,8 +3,8 @@
 /// @file
 /// The leases of a relay: renewed, looked at, taken and released as `shard_balance` says.
 ///
-/// **Guarantees.** A lease whose renewal is late is renewed before anything is done under it. If the
-/// store says that it has ended, the shard is dropped at once, with all that was to be written.
+/// **Guarantees.** A lease whose renewal is late is renewed before anything is done under it. If
+/// the store says that it has ended, the shard is dropped at once, with all that was to be written.
 
 #include <sinew/publish/relay_state.hpp>
 
@@ -38,8 +38,8 @@ template <class State>
     return next;
 }
 
-/// Renews the leases that are due, as far as the step has time for it, but one at least. If there is
-/// no time for all, each has its turn. Also called while a long batch is under way.
+/// Renews the leases that are due, as far as the step has time for it, but one at least. If there
+/// is no time for all, each has its turn. Also called while a long batch is under way.
 template <class State>
 void beat(State& s) {
     if (s.clock() < s.next_beat) {

@@ -3,9 +3,9 @@
 /// @file
 /// Seeing what a relay does: hook functions that are called as things happen.
 ///
-/// Derive from `null_relay_observer` and hide the hooks of interest; what is left costs nothing. The
-/// structs hold no payload, no key and no header value, so they can go to logs and metrics as they
-/// are. Names follow the OpenTelemetry conventions where those have one:
+/// Derive from `null_relay_observer` and hide the hooks of interest; what is left costs nothing.
+/// The structs hold no payload, no key and no header value, so they can go to logs and metrics as
+/// they are. Names follow the OpenTelemetry conventions where those have one:
 ///
 /// | field | OpenTelemetry attribute |
 /// | --- | --- |

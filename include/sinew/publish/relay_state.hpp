@@ -124,7 +124,8 @@ struct relay_state {
     steady_time calls_end = never;       ///< when each call has to be back
     bool has_called = false;             ///< in this step
 
-    /// Bounds what follows: calls are begun until `step_ends`, at least one, and end at `calls_end`.
+    /// Bounds what follows: calls are begun until `step_ends`, at least one, and end at
+    /// `calls_end`.
     void begin(moment at, steady_time ends, steady_time calls) {
         now = at;
         step_ends = ends;
@@ -186,7 +187,8 @@ struct relay_state {
     }
 
     /// Asks the outbox. Answers nothing if it could not be reached, and then leaves it alone for a
-    /// while; after a failure that is transient, such as a conflict, not before the second in a row.
+    /// while; after a failure that is transient, such as a conflict, not before the second in a
+    /// row.
     ///
     /// **On failure.** Throws what no waiting can mend.
     template <class F>

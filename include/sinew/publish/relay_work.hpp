@@ -366,8 +366,8 @@ void publish_batch_of(State& s, shard_work& w) {
     }
 }
 
-/// Does in one shard what can be done now. Answers whether anything happened. Where the outbox marks
-/// all shards in one call, that is left to the caller.
+/// Does in one shard what can be done now. Answers whether anything happened. Where the outbox
+/// marks all shards in one call, that is left to the caller.
 template <class State>
 bool serve(State& s, shard_work& w) {
     const steady_time at = s.clock();
@@ -385,8 +385,8 @@ bool serve(State& s, shard_work& w) {
     return true;
 }
 
-/// Each shard gets its turn; the next step begins with the one behind the last that had its. Answers
-/// whether anything happened.
+/// Each shard gets its turn; the next step begins with the one behind the last that had its.
+/// Answers whether anything happened.
 template <class State>
 bool serve_in_turn(State& s) {
     const std::size_t size = s.works.size();

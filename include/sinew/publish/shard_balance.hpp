@@ -19,9 +19,9 @@
 /// free. Taking one from another is how a relay that has nothing is seen by the others: the epoch
 /// fences the former holder, which costs duplicates, not order.
 ///
-/// **Guarantees.** If all look from time to time and nobody comes or goes, the shares come to differ
-/// by at most one, and then nothing moves. A relay works on a shard only until a lease's length has
-/// passed since it sent its last good renewal.
+/// **Guarantees.** If all look from time to time and nobody comes or goes, the shares come to
+/// differ by at most one, and then nothing moves. A relay works on a shard only until a lease's
+/// length has passed since it sent its last good renewal.
 ///
 /// **Invariants.** A shard is held, or seen, or unknown. Only shards that were seen are taken, and
 /// only shards that are held are released.

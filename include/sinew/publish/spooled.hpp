@@ -14,12 +14,12 @@
 /// | unknown | into the spool; it may come twice | shuts |
 ///
 /// **Guarantees.** Events of one key that were accepted one after the other are read in that order,
-/// spooled or live: once one of a key is in the spool, its next ones go there too, until the last of
-/// them is published. After the sink was found down, publishes do not wait for its time-out: they go
-/// to the spool at once, and now and then one tries the sink. An answer is `refused` only if the
-/// event is nowhere: after an attempt without an answer it is `unknown` instead. Only what the broker
-/// refuses for good is refused as permanent: an event that is too large for the spool alone is refused
-/// as unavailable, because the broker may take it later.
+/// spooled or live: once one of a key is in the spool, its next ones go there too, until the last
+/// of them is published. After the sink was found down, publishes do not wait for its time-out:
+/// they go to the spool at once, and now and then one tries the sink. An answer is `refused` only
+/// if the event is nowhere: after an attempt without an answer it is `unknown` instead. Only what
+/// the broker refuses for good is refused as permanent: an event that is too large for the spool
+/// alone is refused as unavailable, because the broker may take it later.
 ///
 /// Of a batch, what need not go to the spool is published in one call, and then each event has its
 /// answer as above; behind one of its key that is accepted nowhere it is refused as `behind`.
@@ -77,11 +77,11 @@ struct spooled_counts {
 
 /// A sink with a spool; models `sink`, and `batch_sink` if the one inside does.
 ///
-/// **Bounds.** One thread at a time, unless both clock and sink can take more; several threads have a
-/// `spooled` each, on one spool. An answer takes until `until`, plus what the disk takes for one
+/// **Bounds.** One thread at a time, unless both clock and sink can take more; several threads have
+/// a `spooled` each, on one spool. An answer takes until `until`, plus what the disk takes for one
 /// write.
-/// **Example.** `sinew::spooled out(kafka, spool); out.publish(e, until);` and on a thread of its own
-/// `sinew::drainer drain(spool, kafka); sinew::run(drain, stop);`
+/// **Example.** `sinew::spooled out(kafka, spool); out.publish(e, until);` and on a thread of its
+/// own `sinew::drainer drain(spool, kafka); sinew::run(drain, stop);`
 template <class Sink, class Spool, class Observer = null_spool_observer,
           class Clock = machine_clock>
 class spooled {

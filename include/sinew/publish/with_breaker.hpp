@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A sink that tries again within the caller's deadline, behind a breaker that keeps a broken broker
-/// from being asked again and again.
+/// A sink that tries again within the caller's deadline, behind a breaker that keeps a broken
+/// broker from being asked again and again.
 ///
 /// From the outside in: the caller's deadline, retries with their budget, the breaker, the deadline
 /// of one attempt. So the breaker sees every attempt, one that ends after its deadline is a failure
@@ -16,11 +16,11 @@
 /// | refused, transient or unavailable; unknown | failure | tried again after a pause, if attempts, budget and time are left |
 /// | (the breaker is open) | | refused, unavailable, `breaker_open`, with `retry_after` |
 ///
-/// After an attempt without an answer, what is not accepted later is `unknown`, never `refused`: the
-/// broker may have it. An event that was tried again after such an attempt can be there twice.
+/// After an attempt without an answer, what is not accepted later is `unknown`, never `refused`:
+/// the broker may have it. An event that was tried again after such an attempt can be there twice.
 ///
-/// Of a batch, what was not accepted is tried again together, but for what stands behind an event of
-/// its key that was refused for good. For the breaker an attempt ends as its worst answer.
+/// Of a batch, what was not accepted is tried again together, but for what stands behind an event
+/// of its key that was refused for good. For the breaker an attempt ends as its worst answer.
 ///
 /// For a caller who can wait a little, such as a batch job. The event is kept nowhere.
 
@@ -62,7 +62,8 @@ struct with_breaker_options {
     std::uint64_t seed = 0;
 };
 
-/// A sink that tries again; models `sink`, and `batch_sink` if the one inside does. One thread at a time.
+/// A sink that tries again; models `sink`, and `batch_sink` if the one inside does. One thread at a
+/// time.
 template <class Sink, class Clock = machine_waiting_clock>
 class with_breaker {
     // Not the concepts themselves: the compiler would list each of their parts.

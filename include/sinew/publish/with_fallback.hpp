@@ -11,8 +11,8 @@
 /// | refused, transient or unavailable | the function is asked; its answer is the answer |
 /// | unknown | the function is asked; a refusal of it becomes `unknown`: the broker may have it |
 ///
-/// Of a batch, what the broker did not take goes to the function one by one, and nothing of a key that
-/// stands behind an event which neither took.
+/// Of a batch, what the broker did not take goes to the function one by one, and nothing of a key
+/// that stands behind an event which neither took.
 ///
 /// **Order.** None between what the broker took and what the function took.
 
@@ -33,8 +33,8 @@
 
 namespace sinew {
 
-/// A `publish_fallback` takes an event which the broker did not: `f(event, why, until)` answers as a
-/// `sink` does, and returns at the latest at `until`.
+/// A `publish_fallback` takes an event which the broker did not: `f(event, why, until)` answers as
+/// a `sink` does, and returns at the latest at `until`.
 ///
 /// **On failure.** By the answer; what it throws as `sinew::error` is taken for a refusal.
 template <class F>
@@ -57,7 +57,8 @@ struct fallback_counts {
     std::uint64_t lost = 0;         ///< accepted by neither
 };
 
-/// A sink with a fallback; models `sink`, and `batch_sink` if the one inside does. One thread at a time.
+/// A sink with a fallback; models `sink`, and `batch_sink` if the one inside does. One thread at a
+/// time.
 ///
 /// Put a `fail_fast` inside, or each event waits for the broker's time-out before its fallback.
 /// **Example.** `sinew::with_fallback out(quick, [&](const event_view& e, const failure&,

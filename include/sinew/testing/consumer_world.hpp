@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A world with a log, a store and dead letters in it, in which consumers live and die; and the laws,
-/// checked while they do.
+/// A world with a log, a store and dead letters in it, in which consumers live and die; and the
+/// laws, checked while they do.
 ///
 /// A scenario produces events and says what each has to come to, says how a consumer is made, and
-/// runs. Everything that a consumer reaches, it reaches through `ports`, which end as the tape says.
+/// runs. Everything that a consumer reaches, it reaches through `ports`, which end as the tape
+/// says.
 ///
 /// **Example.**
 /// ```cpp
@@ -60,8 +61,8 @@ struct consumer_world_options {
     std::uint64_t in_flight_max = UINT64_MAX;  ///< what a consumer may hold
     /// Handlers act outside of transactions: effects may come twice, and are the caller's to bear.
     bool at_least_once = false;
-    /// What can go wrong while events are produced. `duplicated`: a producer without an answer writes
-    /// again. `reordered`: what was sent first is written second, whatever their keys.
+    /// What can go wrong while events are produced. `duplicated`: a producer without an answer
+    /// writes again. `reordered`: what was sent first is written second, whatever their keys.
     fault_set producer = {};
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What a whole test run covered: a sum over the reports of many scenarios, in one process or several.
+/// What a whole test run covered: a sum over the reports of many scenarios, in one process or
+/// several.
 ///
 /// A fault that never fell, or a point that was never reached, is a test that looks thorough and is
 /// not. `missing()` lists them, so that a test run can fail for them.
@@ -70,8 +71,8 @@ public:
     [[nodiscard]] const run_sum& tapes() const noexcept { return tapes_; }
     [[nodiscard]] bool is_shallow() const noexcept { return shallow_; }
 
-    /// Each fault that never fell, and each point that no run reached, in words. After shallow runs,
-    /// points are left out.
+    /// Each fault that never fell, and each point that no run reached, in words. After shallow
+    /// runs, points are left out.
     [[nodiscard]] std::vector<std::string> missing(fault_set expected = fault_set::all()) const {
         std::vector<std::string> out;
         for (std::size_t i = 1; i < fault_count; ++i) {

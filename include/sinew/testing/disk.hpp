@@ -3,9 +3,9 @@
 /// @file
 /// A disk in memory that forgets what was not synced when the power fails.
 ///
-/// It keeps each file twice: as programs read it, and as it is safe. Between the two lie the changes
-/// that nobody has synced, in the order in which they were made. A loss of power decides about them;
-/// `losses` lists in which ways it can.
+/// It keeps each file twice: as programs read it, and as it is safe. Between the two lie the
+/// changes that nobody has synced, in the order in which they were made. A loss of power decides
+/// about them; `losses` lists in which ways it can.
 ///
 /// | when the power fails | the changes that were not synced |
 /// | --- | --- |
@@ -14,14 +14,16 @@
 /// | one is lost | are there but for one in their midst: disks write in any order |
 /// | one is torn | are there up to one of which only the first sectors are |
 ///
-/// **What is safe.** `sync` makes what was written to a file safe. It makes the file's name safe too,
-/// if that is new, and with it all that was done to names before, as file systems with a journal do.
-/// A name that was removed is back after a loss of power unless `sync_folder` was called.
+/// **What is safe.** `sync` makes what was written to a file safe. It makes the file's name safe
+/// too, if that is new, and with it all that was done to names before, as file systems with a
+/// journal do. A name that was removed is back after a loss of power unless `sync_folder` was
+/// called.
 /// **Invariants.** A sector is written whole or not at all, and what lies beside a write is never
 /// damaged. What is safe stays so. Without a loss of power a file is a plain file.
-/// **Not covered, on purpose.** Bits that rot, sectors that cannot be read, syncs that lie without an
-/// error. A change that is lost while a torn one after it is there. Folders.
-/// **Bounds.** Of more than `undecided_max` changes, the earlier ones are lost together or not at all.
+/// **Not covered, on purpose.** Bits that rot, sectors that cannot be read, syncs that lie without
+/// an error. A change that is lost while a torn one after it is there. Folders.
+/// **Bounds.** Of more than `undecided_max` changes, the earlier ones are lost together or not at
+/// all.
 
 #include <cstddef>
 #include <cstdint>
@@ -120,7 +122,8 @@ public:
     }
     [[nodiscard]] std::uint64_t size(file_id file) const { return files_[file].now.size(); }
 
-    /// Writes; a gap before it is filled with zeros. False, and nothing is done, if there is no room.
+    /// Writes; a gap before it is filled with zeros. False, and nothing is done, if there is no
+    /// room.
     bool write(file_id file, std::uint64_t at, std::string_view bytes) {
         if (!has_room(file, at + bytes.size())) {
             return false;

@@ -4,14 +4,15 @@
 /// Runs a scenario under every schedule with up to so many faults: not a sample, all of them.
 ///
 /// A schedule is a tape, a fault a number on it that is not 0. The runner runs the empty tape and
-/// learns at how many points something could have gone otherwise, and in how many ways; then it puts
-/// one fault in each place; then, after each of these, a second one, and so on. A run after a fault
-/// has other points than one without, so they are learned anew each time.
+/// learns at how many points something could have gone otherwise, and in how many ways; then it
+/// puts one fault in each place; then, after each of these, a second one, and so on. A run after a
+/// fault has other points than one without, so they are learned anew each time.
 ///
 /// **Guarantees.** Each tape with at most `faults_max` numbers other than 0 is run exactly once and
-/// counted once; tapes with fewer faults come first, so the first failing tape is one of the smallest.
-/// **Bounds.** With n points of a ways, about (n·a)^k / k! schedules. `schedules_max` ends it early,
-/// and the report says so.
+/// counted once; tapes with fewer faults come first, so the first failing tape is one of the
+/// smallest.
+/// **Bounds.** With n points of a ways, about (n·a)^k / k! schedules. `schedules_max` ends it
+/// early, and the report says so.
 ///
 /// **Example.**
 /// ```cpp

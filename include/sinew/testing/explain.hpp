@@ -3,9 +3,9 @@
 /// @file
 /// A failure, told so that a person can read it, and repeated so that a person can look into it.
 ///
-/// A counterexample is told in this order: the law, and how it did not hold; the few choices that were
-/// not the unremarkable ones, by name; the line of code that repeats the run; and the history of the
-/// run: when, who, what, how it ended, and what the state of a key was afterwards.
+/// A counterexample is told in this order: the law, and how it did not hold; the few choices that
+/// were not the unremarkable ones, by name; the line of code that repeats the run; and the history
+/// of the run: when, who, what, how it ended, and what the state of a key was afterwards.
 
 #include <sinew/testing/fault_report.hpp>
 #include <sinew/testing/trial.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What many runs of a scenario showed: how often each fault fell, each law was checked and each point
-/// was reached, and the first run under which a law did not hold.
+/// What many runs of a scenario showed: how often each fault fell, each law was checked and each
+/// point was reached, and the first run under which a law did not hold.
 ///
 /// **Guarantees.** A report is the same for the same runs: there is no clock in it. Whoever wants a
 /// rate measures the time around it.

@@ -4,8 +4,8 @@
 /// An attempt log whose calls end as the tape says: refused, applied without an answer, or with the
 /// process dying before or after.
 ///
-/// **Not covered, on purpose.** Time passing and zombies: an attempt log decides nothing on time, and
-/// who stands still here might as well stand still at the call after it.
+/// **Not covered, on purpose.** Time passing and zombies: an attempt log decides nothing on time,
+/// and who stands still here might as well stand still at the call after it.
 
 #include <sinew/core/attempts.hpp>
 #include <sinew/testing/world.hpp>

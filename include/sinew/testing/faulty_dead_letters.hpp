@@ -10,8 +10,8 @@
 /// | `move` on its own | refused, done without an answer, crash before or after |
 /// | `requested`, `holds` | refused |
 ///
-/// **Not covered, on purpose.** A crash within a transaction (it is the crash before its commit), and
-/// faults of `find` and `counts`, which people call and no consumer.
+/// **Not covered, on purpose.** A crash within a transaction (it is the crash before its commit),
+/// and faults of `find` and `counts`, which people call and no consumer.
 
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/store.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A computer of the virtual world, with a disk and a power supply, and the disk as a process sees it:
-/// its calls end as the tape says.
+/// A computer of the virtual world, with a disk and a power supply, and the disk as a process sees
+/// it: its calls end as the tape says.
 ///
 /// | call | how it can end |
 /// | --- | --- |
@@ -10,17 +10,17 @@
 /// | `sync`, `sync_folder` | failed, the process dies before or after, the power fails |
 /// | any, after something happened in the world | the power fails |
 ///
-/// When the power fails, every process of the computer dies, and what was not synced is lost in one of
-/// the ways of `simulated_disk::losses`, each of which is one answer of the tape: `lost_writes` or
-/// `torn_tail`.
+/// When the power fails, every process of the computer dies, and what was not synced is lost in one
+/// of the ways of `simulated_disk::losses`, each of which is one answer of the tape: `lost_writes`
+/// or `torn_tail`.
 ///
 /// **Why this is enough.** Between two syncs nothing is settled: if the power fails at any moment
-/// there, the disk is left in a state that is among the losses at the next sync. It matters only what
-/// the rest of the world has seen meanwhile, so power can fail as well at the first call after each
-/// thing that stirred the world. A process that dies between two writes leaves what a loss of the
-/// following ones would leave.
-/// **Not covered, on purpose.** Faults of `read`, `resize` and `remove`. Processes that stand still in
-/// the midst of a call to the disk.
+/// there, the disk is left in a state that is among the losses at the next sync. It matters only
+/// what the rest of the world has seen meanwhile, so power can fail as well at the first call after
+/// each thing that stirred the world. A process that dies between two writes leaves what a loss of
+/// the following ones would leave.
+/// **Not covered, on purpose.** Faults of `read`, `resize` and `remove`. Processes that stand still
+/// in the midst of a call to the disk.
 
 #include <sinew/testing/disk.hpp>
 #include <sinew/testing/world.hpp>
@@ -59,8 +59,8 @@ public:
     [[nodiscard]] const simulated_disk& disk() const noexcept { return disk_; }
     [[nodiscard]] fault_set faults() const noexcept { return faults_; }
 
-    /// The power fails: each process here dies, the memory is gone, and so is a part of what was not
-    /// synced.
+    /// The power fails: each process here dies, the memory is gone, and so is a part of what was
+    /// not synced.
     void lose_power(power_loss how) {
         const auto all = std::exchange(processes_, {});
         for (auto* one : all) {
@@ -120,7 +120,8 @@ private:
     std::uint64_t seen_stirs_ = UINT64_MAX;
 };
 
-/// A computer's disk, as one life of a process sees it; or as somebody does to whom nothing happens.
+/// A computer's disk, as one life of a process sees it; or as somebody does to whom nothing
+/// happens.
 ///
 /// **On crash.** Throws `process_died`, and so does each later call.
 class faulty_disk {

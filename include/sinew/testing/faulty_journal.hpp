@@ -21,8 +21,8 @@
 /// there is something to be seen.
 ///
 /// **Not covered, on purpose.** A crash between two calls of one transaction: nothing of it is seen
-/// outside, so it is the crash before `commit`. Waiting for what is started would be real waiting: a
-/// world wakes its runners itself (`waking_book`).
+/// outside, so it is the crash before `commit`. Waiting for what is started would be real waiting:
+/// a world wakes its runners itself (`waking_book`).
 
 #include <sinew/core/journal.hpp>
 #include <sinew/core/store.hpp>
@@ -182,7 +182,8 @@ public:
         std::size_t limit, steady_time until) {
         owner_->must_live();
         witness_->asks("journal claim", until);
-        // A refusal that hides something is one; whether there is something is only known by asking.
+        // A refusal that hides something is one; whether there is something is only known by
+        // asking.
         const auto look = [&] {
             auto shown = inner_.claim(lease, types, now, limit, until);
             if (shown && !shown->empty()) {

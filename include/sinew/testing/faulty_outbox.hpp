@@ -14,12 +14,13 @@
 /// | `purge` | refused, done without an answer, crash after |
 /// | `holder`, `lag` | refused |
 ///
-/// A relay looks, renews and purges again and again. It is asked about `holder`, `renew`, `purge` and
-/// `lag` only if something happened in the world since the last such call, and about `claim` only if
-/// there is something to be seen: else there would be more choices and no more histories.
+/// A relay looks, renews and purges again and again. It is asked about `holder`, `renew`, `purge`
+/// and `lag` only if something happened in the world since the last such call, and about `claim`
+/// only if there is something to be seen: else there would be more choices and no more histories.
 ///
-/// Each call that has a deadline takes as long as was said when this was made, and is in effect at the
-/// end of that time. One that has less time is given up when its time is over, and was not done.
+/// Each call that has a deadline takes as long as was said when this was made, and is in effect at
+/// the end of that time. One that has less time is given up when its time is over, and was not
+/// done.
 ///
 /// **Not covered, on purpose.** A crash at a `claim`, which changes nothing: it is the crash at the
 /// call after it. What people do (`parked`, `unpark`, `discard`) is called on the outbox itself. An
@@ -40,8 +41,8 @@
 
 namespace sinew::testing {
 
-/// Is told what a process asks of an outbox, what is in effect, answered or not, and what the process
-/// knows of it. One of its own for each life of a process.
+/// Is told what a process asks of an outbox, what is in effect, answered or not, and what the
+/// process knows of it. One of its own for each life of a process.
 class outbox_witness {
 public:
     outbox_witness() = default;

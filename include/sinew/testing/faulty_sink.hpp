@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A sink whose publishes end as the tape says: accepted, refused, without an answer (with the event
-/// there or not), late, by a zombie, or with the process dying before or after. Of a batch, there is
-/// also the end at which its first half is there, and the rest has no answer.
+/// A sink whose publishes end as the tape says: accepted, refused, without an answer (with the
+/// event there or not), late, by a zombie, or with the process dying before or after. Of a batch,
+/// there is also the end at which its first half is there, and the rest has no answer.
 ///
 /// A dead process's publish has no effect and answers `unknown`: a sink throws nothing. How a sink
-/// breaks its contract is the inner one's to show: what it throws, and that it answers too little of a
-/// batch, comes through.
+/// breaks its contract is the inner one's to show: what it throws, and that it answers too little
+/// of a batch, comes through.
 
 #include <sinew/core/sink.hpp>
 #include <sinew/testing/world.hpp>

@@ -11,9 +11,9 @@
 ///
 /// A poll is asked about only if something happened in the world since this member's last one:
 /// polling while all stands still would add choices without adding histories.
-/// **Not covered, on purpose.** A poll whose answer is lost (the client library asks the broker again
-/// by itself), and faults of `release`, `pause` and `resume`, which are local: a crash there is the
-/// crash at the call after it.
+/// **Not covered, on purpose.** A poll whose answer is lost (the client library asks the broker
+/// again by itself), and faults of `release`, `pause` and `resume`, which are local: a crash there
+/// is the crash at the call after it.
 
 #include <sinew/core/source.hpp>
 #include <sinew/testing/world.hpp>

@@ -9,9 +9,9 @@
 /// | `claim` that shows something | refused, delayed |
 /// | `remove`, `put_off`, `park` | refused, unknown (done or not), crash before or after |
 ///
-/// **Not covered, on purpose.** Zombies: a spool has one owner at a time, and whoever opens it waits
-/// until the other is gone. `holds` and `size`, which are answered from memory. Waiting for a put:
-/// it would be real waiting.
+/// **Not covered, on purpose.** Zombies: a spool has one owner at a time, and whoever opens it
+/// waits until the other is gone. `holds` and `size`, which are answered from memory. Waiting for a
+/// put: it would be real waiting.
 
 #include <sinew/core/spool.hpp>
 #include <sinew/testing/world.hpp>

@@ -11,18 +11,18 @@
 /// | `commit` | aborted, unknown (applied or not), crash before or after, delayed, zombie |
 /// | `progress` outside a transaction | refused, zombie |
 ///
-/// **Effects.** A handler under test says `tx.effect(key, id)`. Effects are staged in the transaction,
-/// follow its savepoints, and are handed to the scenario at the moment of a commit that took effect,
-/// whether the answer arrives or not. They touch no row of the store, so what keeps two transactions
-/// apart is what the library wrote there, and nothing that the handler did.
+/// **Effects.** A handler under test says `tx.effect(key, id)`. Effects are staged in the
+/// transaction, follow its savepoints, and are handed to the scenario at the moment of a commit
+/// that took effect, whether the answer arrives or not. They touch no row of the store, so what
+/// keeps two transactions apart is what the library wrote there, and nothing that the handler did.
 ///
-/// After a full disk the transaction is lost, as databases do it: what is written in it afterwards is
-/// refused, and its commit is aborted.
+/// After a full disk the transaction is lost, as databases do it: what is written in it afterwards
+/// is refused, and its commit is aborted.
 ///
 /// **Not covered, on purpose.** A crash between two calls of one transaction: nothing of it is seen
-/// outside, so it is the crash before `commit`. A refused second look: it is the first one's. A crash
-/// after `begin` for the same reason. `rollback` and savepoints always work, as a store that fails
-/// them has lost the transaction, which is an aborted commit.
+/// outside, so it is the crash before `commit`. A refused second look: it is the first one's. A
+/// crash after `begin` for the same reason. `rollback` and savepoints always work, as a store that
+/// fails them has lost the transaction, which is an aborted commit.
 /// **On crash.** The inner transaction is destroyed without a commit, whatever is called on it.
 
 #include <sinew/core/store.hpp>
@@ -80,7 +80,8 @@ public:
         write();
         return f(inner_);
     }
-    /// What is called at the moment of a commit that took effect. An undone part takes its own along.
+    /// What is called at the moment of a commit that took effect. An undone part takes its own
+    /// along.
     void when_committed(std::function<void()> what) { then_.push_back(std::move(what)); }
 
     [[nodiscard]] commit_result commit() noexcept {

@@ -3,9 +3,9 @@
 /// @file
 /// The laws of consuming, as checks of what a scenario recorded.
 ///
-/// A scenario fills a `record`, and each law is a function that looks at it and judges. No law looks at
-/// what another one judges, so a broken variant of the library is caught by the law that it breaks:
-/// losing is not doubling, and neither is disorder.
+/// A scenario fills a `record`, and each law is a function that looks at it and judges. No law
+/// looks at what another one judges, so a broken variant of the library is caught by the law that
+/// it breaks: losing is not doubling, and neither is disorder.
 ///
 /// | law | holds if |
 /// | --- | --- |
@@ -23,8 +23,8 @@
 /// | no exception escapes | a step of a consumer throws nothing |
 /// | as without faults | the final state of each key is that of a sequential run without faults |
 ///
-/// The last one is the master oracle. It is asked last, and only of a run in which all others hold: it
-/// is there for what the others have no name for.
+/// The last one is the master oracle. It is asked last, and only of a run in which all others hold:
+/// it is there for what the others have no name for.
 
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/event.hpp>
@@ -246,9 +246,9 @@ inline void check_drains(findings& found, bool settled, unsigned steps) {
                 [&] { return "not settled after " + std::to_string(steps) + " steps"; });
 }
 
-/// The state of each key is that of a sequential run without faults: the same effects, of events that
-/// said the same, in the same order, and nothing else. Asked only if nothing else was found. Under
-/// `at_least_once` the first effect of each event counts.
+/// The state of each key is that of a sequential run without faults: the same effects, of events
+/// that said the same, in the same order, and nothing else. Asked only if nothing else was found.
+/// Under `at_least_once` the first effect of each event counts.
 inline void check_as_without_faults(findings& found, const record& r, bool at_least_once = false) {
     if (!found.all_hold()) {
         return;

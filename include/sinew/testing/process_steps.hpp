@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the steps of a `process_world` do, and the laws that are checked while they do it; and how its
-/// runners are woken.
+/// What the steps of a `process_world` do, and the laws that are checked while they do it; and how
+/// its runners are woken.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/process_instance.hpp>

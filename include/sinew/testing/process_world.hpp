@@ -5,12 +5,12 @@
 /// and people; in which starters and runners live and die; and the laws of long work, checked while
 /// they do.
 ///
-/// A starter starts instances, each in a transaction of its own, and begins again if it died or does
-/// not know whether it committed. A runner is whatever driver a scenario makes: it reaches store,
-/// journal and outbox through `runner_ports`, whose calls end as the tape says. What steps do is
-/// written down in a `process_script`; that a step fails, or kills its process, is said of the
-/// world. A command that was committed to the outbox reaches its service after a while, maybe twice;
-/// the service's reply is brought to the journal, maybe twice, early, or late.
+/// A starter starts instances, each in a transaction of its own, and begins again if it died or
+/// does not know whether it committed. A runner is whatever driver a scenario makes: it reaches
+/// store, journal and outbox through `runner_ports`, whose calls end as the tape says. What steps
+/// do is written down in a `process_script`; that a step fails, or kills its process, is said of
+/// the world. A command that was committed to the outbox reaches its service after a while, maybe
+/// twice; the service's reply is brought to the journal, maybe twice, early, or late.
 ///
 /// **Example.**
 /// ```cpp
@@ -128,8 +128,8 @@ public:
     /// A process that starts these instances, one after the other.
     void start(std::string_view name, std::vector<start_order> list, duration after = {});
 
-    /// A process that runs instances. `make(ports)` makes the driver, in each life anew; `also(ports,
-    /// driver, now)` is called after each step.
+    /// A process that runs instances. `make(ports)` makes the driver, in each life anew;
+    /// `also(ports, driver, now)` is called after each step.
     template <class Make, std::invocable<runner_ports&, driver_of<Make>&, moment> Also>
     void run_runner(std::string_view name, Make make, Also also, duration after = {}) {
         world_.add(

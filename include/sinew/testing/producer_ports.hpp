@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What writers and relays are made of in a `producer_world`, in one life of their process: handles on
-/// its outbox and its topic whose calls end as the tape says, and a watch over what they do.
+/// What writers and relays are made of in a `producer_world`, in one life of their process: handles
+/// on its outbox and its topic whose calls end as the tape says, and a watch over what they do.
 
 #include <sinew/adapters/memory/log.hpp>
 #include <sinew/adapters/memory/outbox.hpp>
@@ -86,8 +86,8 @@ public:
     }
 };
 
-/// A handle on the outbox that tells a relay when something was added. Its world wakes the relay then,
-/// so that nobody really waits.
+/// A handle on the outbox that tells a relay when something was added. Its world wakes the relay
+/// then, so that nobody really waits.
 class waking_handle : public faulty_outbox<memory::outbox> {
 public:
     waking_handle(faulty_outbox<memory::outbox> box, bool& rung)

@@ -4,8 +4,8 @@
 /// A world with a database, an outbox in it, and a topic, in which writers and relays live and die;
 /// and the laws of publishing, checked while they do.
 ///
-/// A writer is a process with a list of business transactions. Each writes a row that says that it is
-/// done, has an effect, and adds events to the outbox. A writer that dies, or has no answer to a
+/// A writer is a process with a list of business transactions. Each writes a row that says that it
+/// is done, has an effect, and adds events to the outbox. A writer that dies, or has no answer to a
 /// commit, begins again at the front of its list and looks which of them are done.
 ///
 /// A relay is whatever driver a scenario makes: it reaches the outbox and the topic through
@@ -116,8 +116,8 @@ public:
     /// A process that does these transactions, one after the other.
     void write(std::string_view name, std::vector<business> list, duration after = {});
 
-    /// A process that relays. `make(ports)` makes the driver, in each life anew; `also(ports, driver,
-    /// now)` is called after each step.
+    /// A process that relays. `make(ports)` makes the driver, in each life anew; `also(ports,
+    /// driver, now)` is called after each step.
     template <class Make, class Also>
     void relay(std::string_view name, Make make, Also also, duration after = {}) {
         world_.add(

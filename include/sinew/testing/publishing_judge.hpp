@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the worlds of the producing side share: their events, the law that is watched while they run,
-/// and those that are judged when they have ended.
+/// What the worlds of the producing side share: their events, the law that is watched while they
+/// run, and those that are judged when they have ended.
 
 #include <sinew/core/event.hpp>
 #include <sinew/core/time.hpp>

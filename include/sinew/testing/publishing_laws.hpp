@@ -3,9 +3,9 @@
 /// @file
 /// The laws of publishing, as checks of what a scenario recorded.
 ///
-/// A `publishing_record` holds which events were committed to an outbox, in the order of the commits,
-/// and which arrived where they are published. As with consuming, no law looks at what another one
-/// judges.
+/// A `publishing_record` holds which events were committed to an outbox, in the order of the
+/// commits, and which arrived where they are published. As with consuming, no law looks at what
+/// another one judges.
 ///
 /// | law | holds if |
 /// | --- | --- |

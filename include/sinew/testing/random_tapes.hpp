@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Runs a scenario under random schedules: what lies beyond the few faults that `every_fault` can try.
+/// Runs a scenario under random schedules: what lies beyond the few faults that `every_fault` can
+/// try.
 ///
-/// A random tape is mostly zeros, with a fault here and there, and ends in nothing but zeros: so there
-/// is a time of trouble, and then everything has to drain. How dense the trouble is differs from tape
-/// to tape, because histories with three faults and histories with fifty find different things.
+/// A random tape is mostly zeros, with a fault here and there, and ends in nothing but zeros: so
+/// there is a time of trouble, and then everything has to drain. How dense the trouble is differs
+/// from tape to tape, because histories with three faults and histories with fifty find different
+/// things.
 ///
-/// **Guarantees.** The same options give the same tapes. Each tape is run twice, and both runs have to
-/// write the same history: a scenario that depends on anything but the tape is found out, and the
-/// report names the first line in which the two differ. A failing tape is made small by `shrink`.
+/// **Guarantees.** The same options give the same tapes. Each tape is run twice, and both runs have
+/// to write the same history: a scenario that depends on anything but the tape is found out, and
+/// the report names the first line in which the two differ. A failing tape is made small by
+/// `shrink`.
 /// **Bounds.** Two runs for each tape, and at most `shrinking.runs_max` for each law that broke.
 ///
 /// **Example.**
@@ -38,7 +41,8 @@ namespace sinew::testing {
 
 namespace law {
 
-/// Broken by whatever a run depends on besides its tape: an address, a clock, what a run before left.
+/// Broken by whatever a run depends on besides its tape: an address, a clock, what a run before
+/// left.
 inline constexpr std::string_view repeatable = "the same tape gives the same run";
 
 }  // namespace law
@@ -48,7 +52,8 @@ struct random_tape_options {
     /// How many numbers there are at most. 0: `random_tapes` takes twice as many as a run without
     /// faults has choices, and at least 64.
     std::size_t length_max = 0;
-    /// How many of 1,000 numbers are faults, on average over all tapes; a tape has up to twice as many.
+    /// How many of 1,000 numbers are faults, on average over all tapes; a tape has up to twice as
+    /// many.
     unsigned faults_per_mille = 200;
     /// At most so many faults on a tape, for a scenario that can't bear any number of them.
     std::size_t faults_max = SIZE_MAX;

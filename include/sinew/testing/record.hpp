@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What a scenario of the consuming side recorded: what went into the log, what it has to come to, and
-/// what was found in the store and the dead letters afterwards. The laws look at it and judge.
+/// What a scenario of the consuming side recorded: what went into the log, what it has to come to,
+/// and what was found in the store and the dead letters afterwards. The laws look at it and judge.
 
 #include <sinew/core/dead_letters.hpp>
 #include <sinew/core/event.hpp>

@@ -3,9 +3,9 @@
 /// @file
 /// Watches one life of a relay: what it asks of its outbox and its sink, and whether it may.
 ///
-/// **What it knows.** The leases that the relay was told of, with the time at which it sent what was
-/// answered; which events it was told are published; which numbers it claimed. What it does is held
-/// against that: a relay that was paused, and does not know it yet, has done nothing wrong.
+/// **What it knows.** The leases that the relay was told of, with the time at which it sent what
+/// was answered; which events it was told are published; which numbers it claimed. What it does is
+/// held against that: a relay that was paused, and does not know it yet, has done nothing wrong.
 
 #include <sinew/core/event.hpp>
 #include <sinew/core/outbox.hpp>
@@ -186,8 +186,8 @@ private:
         return std::all_of(held_.begin(), held_.end(),
                            [](const held_shard& one) { return one.epoch == 0; });
     }
-    /// How many shards are somebody's, as far as the others can see: a time that is over shows only to
-    /// who has watched it.
+    /// How many shards are somebody's, as far as the others can see: a time that is over shows only
+    /// to who has watched it.
     [[nodiscard]] std::size_t held_by(std::string_view owner) const {
         std::size_t out = 0;
         for (const auto& one : all_.tenures) {

@@ -26,8 +26,8 @@ namespace sinew::testing {
 
 class process_world;
 
-/// A handle on the journal that tells a runner when something was started. Its world wakes the runner
-/// then, so that nobody really waits.
+/// A handle on the journal that tells a runner when something was started. Its world wakes the
+/// runner then, so that nobody really waits.
 class waking_book : public faulty_journal<memory::journal> {
 public:
     waking_book(faulty_journal<memory::journal> book, bool& rung)

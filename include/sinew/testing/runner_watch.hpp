@@ -3,9 +3,9 @@
 /// @file
 /// Watches one life of a runner: what it asks of its journal, and whether it may.
 ///
-/// **What it knows.** The seats and claims that the runner was told of, with the time at which it sent
-/// what was answered. What it does is held against that: a runner that was paused, and does not know
-/// it yet, has done nothing wrong.
+/// **What it knows.** The seats and claims that the runner was told of, with the time at which it
+/// sent what was answered. What it does is held against that: a runner that was paused, and does
+/// not know it yet, has done nothing wrong.
 
 #include <sinew/core/journal.hpp>
 #include <sinew/testing/faulty_journal.hpp>

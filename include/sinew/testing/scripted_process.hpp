@@ -3,8 +3,8 @@
 /// @file
 /// Processes whose steps do what a scenario has written down.
 ///
-/// A step acts in one of three ways: as part of the transaction that records it; by calling a service
-/// that knows its key; by sending a command to one, which replies. What it returns is known
+/// A step acts in one of three ways: as part of the transaction that records it; by calling a
+/// service that knows its key; by sending a command to one, which replies. What it returns is known
 /// beforehand, so a scenario can tell a lost result from the right one.
 
 #include <sinew/core/error.hpp>
@@ -88,8 +88,8 @@ using shared_script = std::shared_ptr<const written_process>;
     return std::make_shared<const written_process>(std::move(script));
 }
 
-/// A process that does what a script says, in one life of a runner. Models `process_type`. `Home` is
-/// asked what happens:
+/// A process that does what a script says, in one life of a runner. Models `process_type`. `Home`
+/// is asked what happens:
 ///
 /// - `begins(at, step, phase)`: an attempt begins. Answers a failure that was written down for it,
 ///   and does not return if it is to kill the process.

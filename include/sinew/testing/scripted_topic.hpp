@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A topic whose refusals are written down beforehand: what no fault of a call brings about, because
-/// it lasts, or is meant for one event; the time that it takes; and how it breaks its contract.
+/// A topic whose refusals are written down beforehand: what no fault of a call brings about,
+/// because it lasts, or is meant for one event; the time that it takes; and how it breaks its
+/// contract.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/event.hpp>
@@ -23,7 +24,8 @@
 
 namespace sinew::testing {
 
-/// How a sink breaks its contract at an event. It does not take the event, nor what stands behind it.
+/// How a sink breaks its contract at an event. It does not take the event, nor what stands behind
+/// it.
 enum class topic_mistake : std::uint8_t {
     throws,         ///< an exception of its own, whatever became of the events before it
     answers_short,  ///< there are no answers from here on. Alone, an event always has one
@@ -51,8 +53,8 @@ public:
     void mend(std::string_view id) {
         std::erase_if(rules_, [id](const rule& one) { return one.id == id; });
     }
-    /// Each call takes so long from now on, whatever its answer. One that has less time than that ends
-    /// when its time is up, and nobody knows what became of it: nothing did.
+    /// Each call takes so long from now on, whatever its answer. One that has less time than that
+    /// ends when its time is up, and nobody knows what became of it: nothing did.
     void take_time(duration each) noexcept { takes_ = each; }
     /// Takes nothing for a while, given from the beginning of the world.
     void down_between(duration from, duration to) {

@@ -3,8 +3,9 @@
 /// @file
 /// Makes a failing tape small: what is left is what the failure needs.
 ///
-/// A tape is smaller than another if it has fewer faults; then, if they stand earlier; then, if their
-/// numbers are lower. The shrinker tries smaller tapes until none of its changes fails any more:
+/// A tape is smaller than another if it has fewer faults; then, if they stand earlier; then, if
+/// their numbers are lower. The shrinker tries smaller tapes until none of its changes fails any
+/// more:
 ///
 /// | pass | what it tries |
 /// | --- | --- |
@@ -14,9 +15,9 @@
 /// | move | a fault earlier, to a call of the same name, alone or with all that follow |
 /// | lower | a lower number in the same place |
 ///
-/// A fault changes which calls are made after it, so a tape without it asks other questions. That is
-/// what *realign* is for. After each success the tape is replaced by what its run really read, so
-/// numbers that nobody asked for are gone at once.
+/// A fault changes which calls are made after it, so a tape without it asks other questions. That
+/// is what *realign* is for. After each success the tape is replaced by what its run really read,
+/// so numbers that nobody asked for are gone at once.
 ///
 /// **Guarantees.** What comes out fails, breaks the same law (unless any law will do), and is never
 /// larger than what went in. The same input gives the same output.
@@ -274,8 +275,8 @@ private:
 
 }  // namespace detail
 
-/// Makes a failing tape small. A tape that does not fail, or breaks another law than the one that was
-/// asked for, comes back as it was, with `fails` false.
+/// Makes a failing tape small. A tape that does not fail, or breaks another law than the one that
+/// was asked for, comes back as it was, with `fails` false.
 template <scenario S>
 [[nodiscard]] shrunk shrink(S&& run, std::span<const std::uint8_t> tape,
                             shrink_options options = {}) {

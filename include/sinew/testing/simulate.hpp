@@ -3,14 +3,16 @@
 /// @file
 /// Proves a user's own handler: with its own store, under every schedule with up to two faults.
 ///
-/// **Delivers.** A verdict: whether each key has come to what a sequential run without faults makes of
-/// it, whatever the faults, and whether nothing was lost, doubled or given up on the way. If not, the
-/// first counterexample, which has the fewest faults, with its history and the tape that repeats it.
+/// **Delivers.** A verdict: whether each key has come to what a sequential run without faults makes
+/// of it, whatever the faults, and whether nothing was lost, doubled or given up on the way. If
+/// not, the first counterexample, which has the fewest faults, with its history and the tape that
+/// repeats it.
 /// **On failure.** `usage_error` for a simulation that could not be judged: no events, an event
-/// without id, a handler that fails without any fault, a `.state` that throws. A handler that comes to
-/// another end from one run to the next breaks `law::repeatable`, and nothing else is said of it.
-/// **Bounds.** With n points at which something can go wrong, about n² schedules for two faults: two
-/// to four events are enough. One thread. Time is virtual; a handler that sleeps does sleep.
+/// without id, a handler that fails without any fault, a `.state` that throws. A handler that comes
+/// to another end from one run to the next breaks `law::repeatable`, and nothing else is said of
+/// it.
+/// **Bounds.** With n points at which something can go wrong, about n² schedules for two faults:
+/// two to four events are enough. One thread. Time is virtual; a handler that sleeps does sleep.
 ///
 /// **Example.**
 /// ```cpp

@@ -4,8 +4,8 @@
 /// A world with a topic and a spool, in which a service publishes, lives and dies; and the laws of
 /// publishing, checked while it does.
 ///
-/// The service publishes its list of events, each until it is accepted, and drains its spool. A life
-/// that dies is followed by one that goes on behind what was accepted: what had no answer is
+/// The service publishes its list of events, each until it is accepted, and drains its spool. A
+/// life that dies is followed by one that goes on behind what was accepted: what had no answer is
 /// published again.
 ///
 /// **Example.**

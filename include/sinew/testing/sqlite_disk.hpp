@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A simulated disk as a file system for SQLite (a VFS), so that what SQLite does when a disk is full,
-/// a sync fails or the power goes is a matter of the tape.
+/// A simulated disk as a file system for SQLite (a VFS), so that what SQLite does when a disk is
+/// full, a sync fails or the power goes is a matter of the tape.
 ///
-/// **Guarantees.** What SQLite asks of a file system, with either journal: locks between connections,
-/// shared memory for WAL mode, removing with and without a sync of the folder. Time is the world's,
-/// and random numbers depend on nothing but the run, so the same tape gives the same files.
+/// **Guarantees.** What SQLite asks of a file system, with either journal: locks between
+/// connections, shared memory for WAL mode, removing with and without a sync of the folder. Time is
+/// the world's, and random numbers depend on nothing but the run, so the same tape gives the same
+/// files.
 ///
-/// **On crash.** Nothing is thrown through SQLite: from the death of its process on, each call answers
-/// an I/O error and has no effect, and its locks are gone. Shared memory is gone when the last living
-/// process let go of it, or the power failed.
+/// **On crash.** Nothing is thrown through SQLite: from the death of its process on, each call
+/// answers an I/O error and has no effect, and its locks are gone. Shared memory is gone when the
+/// last living process let go of it, or the power failed.
 /// **Not covered, on purpose.** Temporary files, which no process reads after a crash, are plain
 /// memory.
 /// **Bounds.** One thread at a time for all of a computer. SQLite's source of random numbers is one
@@ -41,7 +42,8 @@
 
 namespace sinew::testing {
 
-/// A file system for SQLite in one life of a process. It has to outlive the connections that use it.
+/// A file system for SQLite in one life of a process. It has to outlive the connections that use
+/// it.
 class sqlite_disk {
 public:
     /// Calls end as the tape says.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// An open file of a simulated disk, as SQLite holds it: what it reads and writes, its lock, and the
-/// memory that connections share in WAL mode.
+/// An open file of a simulated disk, as SQLite holds it: what it reads and writes, its lock, and
+/// the memory that connections share in WAL mode.
 ///
-/// **Guarantees.** Locks are those of SQLite's own file systems: one writer, readers beside it until it
-/// is exclusive, and no new readers while it waits for that. A dead process holds none.
-/// **Not covered, on purpose.** What a dead process still writes into shared memory is seen by others;
-/// SQLite only puts its own unfinished business away there, as its successor would.
+/// **Guarantees.** Locks are those of SQLite's own file systems: one writer, readers beside it
+/// until it is exclusive, and no new readers while it waits for that. A dead process holds none.
+/// **Not covered, on purpose.** What a dead process still writes into shared memory is seen by
+/// others; SQLite only puts its own unfinished business away there, as its successor would.
 
 #include <sinew/testing/faulty_disk.hpp>
 

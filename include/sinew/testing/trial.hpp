@@ -3,8 +3,8 @@
 /// @file
 /// One run of a scenario: the tape it reads, the trace it writes, and what was found.
 ///
-/// A scenario is a callable that takes a `trial&`. It builds its world, lets it run, and checks laws.
-/// Laws are told apart by name, so a scenario can have laws of its own.
+/// A scenario is a callable that takes a `trial&`. It builds its world, lets it run, and checks
+/// laws. Laws are told apart by name, so a scenario can have laws of its own.
 
 #include <sinew/testing/fault.hpp>
 #include <sinew/testing/history.hpp>

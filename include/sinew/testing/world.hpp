@@ -7,8 +7,8 @@
 /// steps the processes in turn, moves time to the next moment at which one has something to do, and
 /// starts again what has died. All that a process does to the outside goes through its `process`.
 ///
-/// **Crashes.** As soon as control is back from a process that died, the world destroys it, and starts
-/// a new one after a while.
+/// **Crashes.** As soon as control is back from a process that died, the world destroys it, and
+/// starts a new one after a while.
 ///
 /// **Zombies.** A process can be made to stand still in the middle of a call: its memberships are
 /// taken away, a successor is started and runs until there is nothing left to do, and then the old

@@ -17,8 +17,8 @@ struct world_clock {
     void sleep_until(steady_time until) const { home->pass(until - home->now().steady); }
 };
 
-/// As long as this lives, `read` tells the time of its world: a driver's `measure_with` takes a plain
-/// function. The one that was made last on a thread counts.
+/// As long as this lives, `read` tells the time of its world: a driver's `measure_with` takes a
+/// plain function. The one that was made last on a thread counts.
 class world_stopwatch {
 public:
     explicit world_stopwatch(const world& home) noexcept : before_(std::exchange(of(), &home)) {}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A queue source that sends an acknowledgement and takes silence for an answer: it never learns that
-/// the lease had ended.
+/// A queue source that sends an acknowledgement and takes silence for an answer: it never learns
+/// that the lease had ended.
 
 #include "conformance/environments.hpp"
 

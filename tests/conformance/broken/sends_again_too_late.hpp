@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// A sink that has several sends in flight: one that fails is sent again, and arrives behind the one
-/// that came after it.
+/// A sink that has several sends in flight: one that fails is sent again, and arrives behind the
+/// one that came after it.
 
 #include "conformance/environments.hpp"
 

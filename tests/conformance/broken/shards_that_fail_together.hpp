@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Outboxes whose authors take the shards of one call for one thing: where one lease has ended, none
-/// is marked; and a shard that was not looked at shows nothing.
+/// Outboxes whose authors take the shards of one call for one thing: where one lease has ended,
+/// none is marked; and a shard that was not looked at shows nothing.
 
 #include <sinew/adapters/memory.hpp>
 

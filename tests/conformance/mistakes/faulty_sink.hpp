@@ -64,7 +64,8 @@ public:
         if (is(mistake::drops_headers)) {
             one.headers.clear();
         }
-        // Only of the event that outlives the call: this mistake must not become undefined behaviour.
+        // Only of the event that outlives the call: this mistake must not become undefined
+        // behaviour.
         if (is(mistake::keeps_the_view) && !to_->kept && e.headers.find("name")) {
             to_->kept = e;
             return publish_result::accepted();

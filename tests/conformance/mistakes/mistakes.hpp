@@ -13,8 +13,9 @@
 
 namespace sinew::test {
 
-/// Calls `run(mistake)` for each mistake up to `last`, the first of which is none. Without a mistake
-/// every claim has to be kept; with one, some claim has to be broken; with all of them, every claim.
+/// Calls `run(mistake)` for each mistake up to `last`, the first of which is none. Without a
+/// mistake every claim has to be kept; with one, some claim has to be broken; with all of them,
+/// every claim.
 template <class Mistake, class Run>
 void every_claim_bites(Mistake last, Run run) {
     using testing::conformance::claim_state;

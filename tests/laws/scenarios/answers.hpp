@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios of a service that publishes by itself, with one of the answers to a broker that is down:
-/// fail fast, try again behind a breaker, fall back to a function. The one with a spool is `spooling`.
+/// Scenarios of a service that publishes by itself, with one of the answers to a broker that is
+/// down: fail fast, try again behind a breaker, fall back to a function. The one with a spool is
+/// `spooling`.
 
 #include "laws/scenarios/named.hpp"
 
@@ -28,8 +29,8 @@ namespace sinew::laws {
 
 using namespace std::chrono_literals;
 
-/// A topic, another one for what it does not take, and a service that publishes its list: each event
-/// until it is accepted.
+/// A topic, another one for what it does not take, and a service that publishes its list: each
+/// event until it is accepted.
 class direct_world {
 public:
     using topic_type = scripted_topic<memory::producer>;

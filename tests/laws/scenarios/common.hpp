@@ -118,8 +118,8 @@ struct shape {
            once(p.store, o.once) | handle(std::move(f));
 }
 
-/// Effects and dead letters in two stores: a letter is put, and then the event is finished. As with most
-/// brokers' clients, each event takes its way through the lanes.
+/// Effects and dead letters in two stores: a letter is put, and then the event is finished. As with
+/// most brokers' clients, each event takes its way through the lanes.
 [[nodiscard]] inline auto letters_apart(consumer_ports& p, handler f,
                                         dead_letter_options letters = letters_at_rest()) {
     const shape o;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios about the place for dead letters: apart from the effects, down for a while, and the way
-/// back out of it.
+/// Scenarios about the place for dead letters: apart from the effects, down for a while, and the
+/// way back out of it.
 
 #include "laws/scenarios/common.hpp"
 
@@ -81,7 +81,8 @@ private:
     memory::dead_letters& letters_;
 };
 
-/// What the two scenarios of a replay share: somebody asks too early, mends the handler, asks again.
+/// What the two scenarios of a replay share: somebody asks too early, mends the handler, asks
+/// again.
 inline void run_replay(consumer_world& w, bool& mended, memory::dead_letters& letters) {
     w.produce(0, make_event("a", "a1"));
     w.produce(0, make_event("a", "a2"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios in which effects, memory and dead letters are in an SQLite file on a simulated disk. The
-/// log stands on another computer: what was committed to it is not lost with the power here, so
+/// Scenarios in which effects, memory and dead letters are in an SQLite file on a simulated disk.
+/// The log stands on another computer: what was committed to it is not lost with the power here, so
 /// whatever the store forgets after that is lost.
 
 #include "laws/scenarios/common.hpp"
@@ -243,8 +243,8 @@ inline void sqlite_checkpoints(trial& t) {
     three_on_disk(t, disk, shape);
 }
 
-/// A connection of the service's own, with a rollback journal. Not with syncs that fail, and a death
-/// without a loss of power soon after: see `sqlite_journal_with_all_faults`.
+/// A connection of the service's own, with a rollback journal. Not with syncs that fail, and a
+/// death without a loss of power soon after: see `sqlite_journal_with_all_faults`.
 inline constexpr sqlite_shape journal_shape{
     .wal = false,
     .pragmas = "PRAGMA synchronous = EXTRA",

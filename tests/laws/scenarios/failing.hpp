@@ -61,8 +61,8 @@ inline void attempts_used_up(trial& t) {
     });
     w.run();
     for (const auto& one : w.facts().letters) {
-        // An answer that is lost, or a death behind the letter, makes it come twice: then it has the
-        // notes of both.
+        // An answer that is lost, or a death behind the letter, makes it come twice: then it has
+        // the notes of both.
         w.found().check(
             law::dead_letter_whole,
             !is_unfaulted(w) || (one.letter.attempts == 3 && one.letter.history.size() == 3),
@@ -96,7 +96,8 @@ inline void would_work_the_next_time(trial& t) {
     w.run();
 }
 
-/// An event that no attempt can help, and one that is no event; letters in the store of the effects.
+/// An event that no attempt can help, and one that is no event; letters in the store of the
+/// effects.
 inline void permanent_failure(trial& t) {
     consumer_world w(t);
     event nameless = make_event("b", "b1");
@@ -135,8 +136,8 @@ inline void poison(trial& t) {
         return standard(p, kills, {.letters = {.replay_interval = 1h, .deaths_max = 3}});
     });
     w.run();
-    // One death that nothing was recorded of, three that were, and the start that buries it. A fault
-    // costs a start itself, and can leave one death without a record.
+    // One death that nothing was recorded of, three that were, and the start that buries it. A
+    // fault costs a start itself, and can leave one death without a record.
     const auto starts_max = static_cast<unsigned>(5 + 2 * faults_of(w));
     check_poison(w.found(), w.time().starts("worker"), starts_max);
     w.found().sometimes("an event was buried for the deaths that it had caused",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios in which a service's rows and its outbox are in an SQLite file on a simulated disk. The
-/// topic stands on another computer: what was published is not lost with the power here, so it has
-/// to be safe before it is published.
+/// Scenarios in which a service's rows and its outbox are in an SQLite file on a simulated disk.
+/// The topic stands on another computer: what was published is not lost with the power here, so it
+/// has to be safe before it is published.
 
 #include "laws/scenarios/sqlite_file.hpp"
 
@@ -191,8 +191,8 @@ private:
         arrive(found(), facts_, e);
     }
 
-    /// What the file would hold if the power failed now and took all along that is not safe. Read from
-    /// a copy of the disk, so that nobody notices.
+    /// What the file would hold if the power failed now and took all along that is not safe. Read
+    /// from a copy of the disk, so that nobody notices.
     void read_what_is_safe() {
         if (std::exchange(read_at_, computer_.disk().made_safe()) == computer_.disk().made_safe()) {
             return;

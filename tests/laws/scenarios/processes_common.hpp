@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the scenarios of long work share. They include nothing of the consuming side, so that a mutant
-/// of long work is compiled in seconds.
+/// What the scenarios of long work share. They include nothing of the consuming side, so that a
+/// mutant of long work is compiled in seconds.
 
 #include "laws/scenarios/named.hpp"
 
@@ -21,7 +21,8 @@ namespace sinew::laws {
 
 using namespace std::chrono_literals;
 
-/// Options of a runner with the small limits that make a limit matter, and with nothing random in it.
+/// Options of a runner with the small limits that make a limit matter, and with nothing random in
+/// it.
 [[nodiscard]] inline runner_options running(std::string_view owner) {
     return {.owner = std::string(owner),
             .instances_max = 4,
@@ -61,8 +62,8 @@ template <class... Scripts>
     };
 }
 
-/// A runner of one process that is woken by what is started. It would look for itself so rarely that
-/// nothing ends in time.
+/// A runner of one process that is woken by what is started. It would look for itself so rarely
+/// that nothing ends in time.
 [[nodiscard]] inline auto runs_woken(runner_options options, shared_script script) {
     return [options, script](runner_ports& p) {
         p.keeps_to(options);
@@ -72,7 +73,8 @@ template <class... Scripts>
     };
 }
 
-/// Options of a runner that takes one instance after the other, and claims others before their turn.
+/// Options of a runner that takes one instance after the other, and claims others before their
+/// turn.
 [[nodiscard]] inline runner_options one_at_a_time(std::string_view owner) {
     runner_options out = running(owner);
     out.instances_max = 1;
@@ -128,8 +130,8 @@ inline constexpr acting sends = acting::by_command;
 
 inline const std::vector<instance_state> to_be_compensated = {instance_state::compensated};
 
-/// What a pivot comes to that is refused: the saga goes back. An attempt of which nobody knows whether
-/// it happened is not taken back by the refusal of a later one: then people decide.
+/// What a pivot comes to that is refused: the saga goes back. An attempt of which nobody knows
+/// whether it happened is not taken back by the refusal of a later one: then people decide.
 inline void refused_pivot(process_world& w) {
     w.expect("1", {instance_state::compensated, instance_state::parked}, {"pivot_in_doubt"});
 }

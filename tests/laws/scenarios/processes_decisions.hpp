@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios in which people decide on a step: that it is tried again, need not be done, happened, or
-/// did not.
+/// Scenarios in which people decide on a step: that it is tried again, need not be done, happened,
+/// or did not.
 
 #include "laws/scenarios/processes_common.hpp"
 
@@ -10,8 +10,8 @@
 
 namespace sinew::laws {
 
-/// A step was given up, and what stands before it could not be undone: people mend both, and let the
-/// step be tried again. Where something may be undone that is refused, and the saga goes back.
+/// A step was given up, and what stands before it could not be undone: people mend both, and let
+/// the step be tried again. Where something may be undone that is refused, and the saga goes back.
 inline void act_is_retried(trial& t) {
     process_world w(t);
     const auto order = write_process({.type = "order",

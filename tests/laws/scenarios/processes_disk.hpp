@@ -2,8 +2,8 @@
 #pragma once
 /// @file
 /// Scenarios in which the journal of long work and the rows of its steps are in an SQLite file on a
-/// simulated disk. A bank stands on another computer: what it did is not lost with the power here, so
-/// what is recorded of a step has to be safe before the next one acts.
+/// simulated disk. A bank stands on another computer: what it did is not lost with the power here,
+/// so what is recorded of a step has to be safe before the next one acts.
 
 #include "laws/scenarios/sqlite_file.hpp"
 
@@ -229,8 +229,8 @@ private:
                            [&](const served& one) { return one.key == key && one.in_force; });
     }
 
-    /// An attempt begins: whatever the runner knows to be recorded has to be safe by now, however the
-    /// power fails; and this step is not among it.
+    /// An attempt begins: whatever the runner knows to be recorded has to be safe by now, however
+    /// the power fails; and this step is not among it.
     void check_safe(const attempt_info& at, std::string_view step) {
         read_what_is_safe();
         const auto* const is = safe(at.instance.id);
@@ -252,8 +252,8 @@ private:
         });
     }
 
-    /// What the file would hold if the power failed now and took all along that is not safe. Read from
-    /// a copy of the disk, so that nobody notices.
+    /// What the file would hold if the power failed now and took all along that is not safe. Read
+    /// from a copy of the disk, so that nobody notices.
     void read_what_is_safe() {
         if (std::exchange(read_at_, computer_.disk().made_safe()) == computer_.disk().made_safe()) {
             return;

@@ -64,7 +64,8 @@ inline void runner_handed_over(trial& t) {
     w.found().sometimes("a runner goes on where one was told to stop", second.steps_done != 0);
 }
 
-/// What was claimed before its turn is given back by a runner that is slow, and another has time for it.
+/// What was claimed before its turn is given back by a runner that is slow, and another has time
+/// for it.
 inline void waits_for_its_turn(trial& t) {
     process_world w(t);
     runner_counts first;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios in which the producer does not know what it wrote: it writes events twice, and puts one
-/// behind the next.
+/// Scenarios in which the producer does not know what it wrote: it writes events twice, and puts
+/// one behind the next.
 
 #include "laws/scenarios/common.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the scenarios of the producing side share. They include nothing of the consuming side, so that
-/// a mutant of the producing side is compiled in seconds.
+/// What the scenarios of the producing side share. They include nothing of the consuming side, so
+/// that a mutant of the producing side is compiled in seconds.
 
 #include "laws/scenarios/named.hpp"
 
@@ -20,7 +20,8 @@ namespace sinew::laws {
 
 using namespace std::chrono_literals;
 
-/// Options of a relay with the small limits that make a limit matter, and with nothing random in it.
+/// Options of a relay with the small limits that make a limit matter, and with nothing random in
+/// it.
 [[nodiscard]] inline relay_options relaying(std::string_view owner) {
     return {.owner = std::string(owner),
             .batch_max = 4,

@@ -23,8 +23,8 @@ inline void slow_topic(trial& t) {
                         first.published != 0 && second.published != 0);
 }
 
-/// Two relays share three shards, and while one of them is alone it can't renew all of its leases in
-/// time: each call to the outbox takes so long.
+/// Two relays share three shards, and while one of them is alone it can't renew all of its leases
+/// in time: each call to the outbox takes so long.
 inline void slow_outbox(trial& t) {
     producer_world w(t, {.outbox = {.shards = 3}, .outbox_takes = 900ms, .patience = 90s});
     relay_counts first;

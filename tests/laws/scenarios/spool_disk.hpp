@@ -4,9 +4,10 @@
 /// Scenarios of a service whose spool is in SQLite on a simulated disk. The topic stands on another
 /// computer, and so does whoever was told that an event is accepted: neither forgets with the disk.
 ///
-/// A spool looks at its folder before it opens its file, and mends there what a crash has left; it does
-/// that with the calls of the operating system, which no simulated disk sees. So each life begins with
-/// the mending, on a copy in a real folder and without faults, and then works on the simulated disk.
+/// A spool looks at its folder before it opens its file, and mends there what a crash has left; it
+/// does that with the calls of the operating system, which no simulated disk sees. So each life
+/// begins with the mending, on a copy in a real folder and without faults, and then works on the
+/// simulated disk.
 
 #include "laws/scenarios/sqlite_file.hpp"
 

@@ -78,8 +78,8 @@ inline void spool_is_heavy(trial& t) {
                         w.tally().full != 0 && w.tally().most == 2);
 }
 
-/// An event is spooled, and then refused for good: its key waits, others go on. If a fault delays it
-/// until the topic is up again, the service is told instead, and goes on without it.
+/// An event is spooled, and then refused for good: its key waits, others go on. If a fault delays
+/// it until the topic is up again, the service is told instead, and goes on without it.
 inline void spool_with_poison(trial& t) {
     spool_world w(t, {.world = one_owner()});
     w.publish(w.make_event("a", "a1"));

@@ -127,8 +127,8 @@ inline void straight_in_sequence(trial& t) {
                         most.held != 0);
 }
 
-/// Four events of a transaction go straight. What fails takes along those that share a savepoint with
-/// it, and they run again, before what stands behind them in their keys.
+/// Four events of a transaction go straight. What fails takes along those that share a savepoint
+/// with it, and they run again, before what stands behind them in their keys.
 inline void straight_into_a_transaction(trial& t) {
     consumer_world w(t, {.partitions = 2});
     consumer_counts most;
@@ -157,8 +157,8 @@ inline void straight_into_a_transaction(trial& t) {
                         is_unfaulted(w) && runs_of_a1 == 2 && most.retries == 2);
 }
 
-/// The same with an order in each key: what comes too early waits, and what it waits for goes straight
-/// into the transaction.
+/// The same with an order in each key: what comes too early waits, and what it waits for goes
+/// straight into the transaction.
 inline void straight_into_a_transaction_in_sequence(trial& t) {
     consumer_world w(t);
     consumer_counts most;

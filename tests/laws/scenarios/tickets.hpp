@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Scenarios in which handlers finish later, by ticket. Their effects are outside of any transaction,
-/// so an event may be applied twice; order still holds.
+/// Scenarios in which handlers finish later, by ticket. Their effects are outside of any
+/// transaction, so an event may be applied twice; order still holds.
 
 #include "laws/scenarios/common.hpp"
 

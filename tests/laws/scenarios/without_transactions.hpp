@@ -51,8 +51,8 @@ inline void at_most_once_each(trial& t) {
                         !facts.set_aside.empty() && times(w, fault::crash_before) != 0);
 }
 
-/// Duplicates are recognised from memory, within one life of the process: one written twice, and one
-/// of which the first attempt failed.
+/// Duplicates are recognised from memory, within one life of the process: one written twice, and
+/// one of which the first attempt failed.
 inline void deduplicate_from_memory(trial& t) {
     consumer_world w(t, {.partitions = 2, .at_least_once = true});
     consumer_counts most;

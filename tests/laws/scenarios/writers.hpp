@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// The plain scenario of the producing side: writers, one of which gives a transaction up, and a relay.
+/// The plain scenario of the producing side: writers, one of which gives a transaction up, and a
+/// relay.
 
 #include "laws/scenarios/publishing_common.hpp"
 

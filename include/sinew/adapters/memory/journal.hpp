@@ -45,8 +45,8 @@ class journal {
 public:
     /// The journal of that name in a database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
-    /// of seats than the journal was made with.
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another
+    /// number of seats than the journal was made with.
     journal(const database& data, std::string name, journal_options options = {})
         : journal(data.tables_, std::move(name), options) {}
 

@@ -6,8 +6,8 @@
 /// **Guarantees.** Notices are told in the order in which things happened. An assignment that ended
 /// before it was told is not told at all.
 ///
-/// **Bounds.** At most three for each partition: that an epoch is revoked, that it is lost, and that
-/// another one began.
+/// **Bounds.** At most three for each partition: that an epoch is revoked, that it is lost, and
+/// that another one began.
 
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>

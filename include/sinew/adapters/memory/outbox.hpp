@@ -45,8 +45,8 @@ class outbox {
 public:
     /// The outbox of that name in a database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses, and
-    /// for another number of shards than the outbox was made with.
+    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses,
+    /// and for another number of shards than the outbox was made with.
     outbox(const database& data, std::string name, outbox_options options = {})
         : outbox(data.tables_, std::move(name), options) {}
 

@@ -144,8 +144,8 @@ using row_table = std::map<row_key, row, by_name>;
 struct touch {
     bool written = false;
     cell value{};
-    /// Its row, if `known`: one that was there when it was read. It stays while the reader's snapshot
-    /// is open, so that a commit need not look for it again.
+    /// Its row, if `known`: one that was there when it was read. It stays while the reader's
+    /// snapshot is open, so that a commit need not look for it again.
     row_table::iterator target{};
     bool known = false;
     bool made = false;  ///< used while committing alone

@@ -3,11 +3,11 @@
 /// @file
 /// A spool in memory: the reference model of `spool`.
 ///
-/// **Guarantees.** Every numbered sentence of the concept holds. The entries are rows of a database,
-/// so whoever simulates a process that dies destroys the spool and opens it again.
+/// **Guarantees.** Every numbered sentence of the concept holds. The entries are rows of a
+/// database, so whoever simulates a process that dies destroys the spool and opens it again.
 ///
-/// **Bounds.** Nothing waits: no call looks at its deadline. One thread at a time for a database and
-/// all handles on it.
+/// **Bounds.** Nothing waits: no call looks at its deadline. One thread at a time for a database
+/// and all handles on it.
 
 #include <sinew/adapters/memory/database.hpp>
 #include <sinew/adapters/memory/rows.hpp>

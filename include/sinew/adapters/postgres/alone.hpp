@@ -16,8 +16,8 @@ namespace sinew::postgres {
 
 namespace detail {
 
-/// Does `f(transaction)`, which answers something, in a transaction of its own, and again if another
-/// one came in between. Answers with it how the commit ended: committed or unknown.
+/// Does `f(transaction)`, which answers something, in a transaction of its own, and again if
+/// another one came in between. Answers with it how the commit ended: committed or unknown.
 template <class F>
 auto alone(const std::shared_ptr<session>& of, steady_time until, F f) {
     constexpr int tries = 5;

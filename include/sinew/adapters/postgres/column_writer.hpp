@@ -3,9 +3,9 @@
 /// @file
 /// A column of rows that are to be inserted in one statement: an array, or one value for all rows.
 ///
-/// Of what a service sends much is the same in each event: its source, the type of its data, the time
-/// at which a batch was added. To take such a value out of an array again, row by row, costs the
-/// server about a tenth of a microsecond, and there are many such columns.
+/// Of what a service sends much is the same in each event: its source, the type of its data, the
+/// time at which a batch was added. To take such a value out of an array again, row by row, costs
+/// the server about a tenth of a microsecond, and there are many such columns.
 ///
 /// **Invariants.** While all values are equal, there is only the first, and how often.
 

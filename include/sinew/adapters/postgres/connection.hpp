@@ -3,10 +3,10 @@
 /// @file
 /// A connection to a PostgreSQL server: its own, or one that the service has already.
 ///
-/// **Guarantees.** Every call has an end: `call_timeout`, where the caller gives no deadline. An own
-/// connection is made again by the next call after it was lost. One that the service handed over
-/// stays open, and its settings stay as they are; after a call that got no answer it cannot be used
-/// until the service has reset it.
+/// **Guarantees.** Every call has an end: `call_timeout`, where the caller gives no deadline. An
+/// own connection is made again by the next call after it was lost. One that the service handed
+/// over stays open, and its settings stay as they are; after a call that got no answer it cannot be
+/// used until the service has reset it.
 ///
 /// **Bounds.** At most `statements_max` statements of the service's own texts are kept prepared;
 /// further ones are planned at each call. One thread at a time.
@@ -37,8 +37,8 @@ struct connection_options {
     duration call_timeout = std::chrono::seconds(5);
     /// How long a statement waits for another transaction's lock.
     duration lock_timeout = std::chrono::seconds(2);
-    /// Whether statements are kept prepared. Not behind a pooler that gives one server connection to
-    /// several clients in turn.
+    /// Whether statements are kept prepared. Not behind a pooler that gives one server connection
+    /// to several clients in turn.
     bool prepare = true;
 };
 
@@ -67,7 +67,8 @@ public:
     ~connection() = default;
 
     /// Libpq's own handle; null while there is no connection. Once it was asked for, calls of the
-    /// library take care not to leave settings on the session, which costs each some statements more.
+    /// library take care not to leave settings on the session, which costs each some statements
+    /// more.
     [[nodiscard]] PGconn* native() noexcept {
         own_.pin(wire_);
         return wire_.handle();

@@ -4,11 +4,12 @@
 /// Dead letters in PostgreSQL; models `dead_letter_store` and, with the store they belong to,
 /// `dead_letters_in_transaction`.
 ///
-/// **Guarantees.** A letter comes back bit for bit. Where the concepts leave something open: a letter
-/// that is put again while its entry is requested or replaying changes nothing, so a replay is not
-/// disturbed; and a note that is there already is not added a second time, so putting again after
-/// `unknown` is harmless. The key of a letter is the `partitionkey` of its event. Numbers rise, with
-/// holes; of two puts at the same time the lower number can be the one that is seen later.
+/// **Guarantees.** A letter comes back bit for bit. Where the concepts leave something open: a
+/// letter that is put again while its entry is requested or replaying changes nothing, so a replay
+/// is not disturbed; and a note that is there already is not added a second time, so putting again
+/// after `unknown` is harmless. The key of a letter is the `partitionkey` of its event. Numbers
+/// rise, with holes; of two puts at the same time the lower number can be the one that is seen
+/// later.
 ///
 /// **On failure.** Throws the error that fits. Calls that write, and are not given a transaction,
 /// throw `unavailable_error` while one of the store is open.

@@ -23,13 +23,14 @@
 /// | class 54 | `too_big_error` | permanent | `too_big` |
 /// | anything else, such as wrong SQL | `sql_error` | transient | `sql_error` |
 ///
-/// A constraint that a handler violates, and a value that its SQL cannot take, are properties of the
-/// event's data, so no further attempt can succeed. A handler for which one can (a row that another
-/// consumer will insert) catches it and answers `outcome::retry`.
+/// A constraint that a handler violates, and a value that its SQL cannot take, are properties of
+/// the event's data, so no further attempt can succeed. A handler for which one can (a row that
+/// another consumer will insert) catches it and answers `outcome::retry`.
 ///
-/// **Guarantees.** A message names the database, what PostgreSQL says, the statement and what to do.
-/// It holds no bound value: PostgreSQL's detail, which quotes rows, is left out, and so is its text
-/// where that quotes values (class 22). A connection string is not quoted, as it may hold a password.
+/// **Guarantees.** A message names the database, what PostgreSQL says, the statement and what to
+/// do. It holds no bound value: PostgreSQL's detail, which quotes rows, is left out, and so is its
+/// text where that quotes values (class 22). A connection string is not quoted, as it may hold a
+/// password.
 
 #include <sinew/core/error.hpp>
 

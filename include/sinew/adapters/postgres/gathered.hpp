@@ -7,7 +7,8 @@
 /// So a batch writes each key once, however many of its events it held, in one statement; and two
 /// consumers that meet take their locks in one order.
 ///
-/// **Invariants.** What the nested part that is open wrote stands apart, until it is kept or undone.
+/// **Invariants.** What the nested part that is open wrote stands apart, until it is kept or
+/// undone.
 
 #include <sinew/core/applied_offsets.hpp>
 #include <sinew/core/key_progress.hpp>

@@ -3,13 +3,14 @@
 /// @file
 /// A journal in PostgreSQL; models `journal` with all its sides, and `waking_journal`.
 ///
-/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
-/// database. A record of an instance about which nothing else changes is one insertion, under the
-/// lock of the instance's row; writes that go together are one statement and one commit. What services
-/// write, and `write` in a transaction, takes the instance's row for writing: another that wants the
-/// same waits for its end, up to `lock_timeout`, and is refused as `serialization_failure` if it began
-/// before that. A claim leaves alone what is locked. Instances that are due for equally long come in
-/// the order of their numbers, by a clock that was set back in about the order of their waits.
+/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on
+/// one database. A record of an instance about which nothing else changes is one insertion, under
+/// the lock of the instance's row; writes that go together are one statement and one commit. What
+/// services write, and `write` in a transaction, takes the instance's row for writing: another that
+/// wants the same waits for its end, up to `lock_timeout`, and is refused as
+/// `serialization_failure` if it began before that. A claim leaves alone what is locked. Instances
+/// that are due for equally long come in the order of their numbers, by a clock that was set back
+/// in about the order of their waits.
 ///
 /// What runners and people do are transactions of their own, under read committed.
 ///
@@ -21,9 +22,9 @@
 /// **Bounds.** A copy is a handle on the same journal; store, journals and transactions are used by
 /// one thread at a time. Input, result and reply have 512 MiB at most, whatever the options say.
 /// `claim` looks at what is due and at nothing else, and sets free up to 1,000 instances of dead
-/// runners. Near the limit of early replies, each further one looks at all of them; two of those that
-/// come at the same time may contradict each other. `stuck` looks at what has not ended, `counts`
-/// at that and at each reply.
+/// runners. Near the limit of early replies, each further one looks at all of them; two of those
+/// that come at the same time may contradict each other. `stuck` looks at what has not ended,
+/// `counts` at that and at each reply.
 
 #include <sinew/adapters/postgres/journal_rows.hpp>
 #include <sinew/adapters/postgres/journal_statements.hpp>
@@ -321,9 +322,9 @@ public:
         return is_decided;
     }
 
-    /// Listens on the server (`LISTEN`), so that a commit wakes this one wherever it runs. The first
-    /// call on a new connection asks the server to call, takes as long as that takes, and answers true:
-    /// something may have been started before.
+    /// Listens on the server (`LISTEN`), so that a commit wakes this one wherever it runs. The
+    /// first call on a new connection asks the server to call, takes as long as that takes, and
+    /// answers true: something may have been started before.
     [[nodiscard]] bool wait_for_due(steady_time until) {
         return session_->wait_for_call(opened_.channel, until);
     }

@@ -3,12 +3,12 @@
 /// @file
 /// The parts of an instance that are kept in one column each: its steps, its progress, its notes.
 ///
-/// What is kept is read by later versions of the library, so the form stays as it is. Numbers are in
-/// little-endian order, texts behind their length, as in core/packed.hpp. A progress begins with its
-/// counts, 12 bytes, which a decision of people sets to zero.
+/// What is kept is read by later versions of the library, so the form stays as it is. Numbers are
+/// in little-endian order, texts behind their length, as in core/packed.hpp. A progress begins with
+/// its counts, 12 bytes, which a decision of people sets to zero.
 ///
-/// **Guarantees.** What was written reads back the same, for any bytes; what is cut off or damaged is
-/// a `corrupt_error`.
+/// **Guarantees.** What was written reads back the same, for any bytes; what is cut off or damaged
+/// is a `corrupt_error`.
 
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/core/failure_note.hpp>

@@ -204,8 +204,8 @@ public:
         return what;
     }
 
-    /// The instances with their histories, those due for longest first. `just_claimed`: their claims
-    /// are what happened last.
+    /// The instances with their histories, those due for longest first. `just_claimed`: their
+    /// claims are what happened last.
     [[nodiscard]] std::vector<journal_entry> entries(bool just_claimed) const {
         std::map<std::int64_t, std::size_t> places;
         std::vector<kept> all;

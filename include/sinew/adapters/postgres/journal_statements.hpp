@@ -6,13 +6,13 @@
 ///
 /// Two rules, both for what runs at the same time:
 ///
-/// - What a statement sees is as old as its beginning, and a row that it had to wait for is newer. So
-///   whoever decides by records or replies locks the instance with one statement and looks with the
-///   next.
+/// - What a statement sees is as old as its beginning, and a row that it had to wait for is newer.
+///   So whoever decides by records or replies locks the instance with one statement and looks with
+///   the next.
 /// - Under serializable isolation PostgreSQL notes what was read by pages, and takes a write of
-///   another row there for a conflict. So what runs in a service's transaction does not look for the
-///   instance's row, but takes it for writing (`INSERT ... ON CONFLICT DO UPDATE`). Where the row is
-///   not there that makes one, in state 9, which is forgotten at once.
+///   another row there for a conflict. So what runs in a service's transaction does not look for
+///   the instance's row, but takes it for writing (`INSERT ... ON CONFLICT DO UPDATE`). Where the
+///   row is not there that makes one, in state 9, which is forgotten at once.
 
 #include <sinew/adapters/postgres/journal_texts.hpp>
 #include <sinew/adapters/postgres/lease_rows.hpp>

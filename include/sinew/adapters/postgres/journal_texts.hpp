@@ -11,8 +11,8 @@ namespace sinew::postgres::detail {
 /// How many instances of dead runners one claim sets free.
 inline constexpr std::string_view swept_at_once = "1000";
 
-/// Whether instance `s` waits for reply `r`. A record ends a wait for a reply with its own update, so
-/// such a wait is never out of date.
+/// Whether instance `s` waits for reply `r`. A record ends a wait for a reply with its own update,
+/// so such a wait is never out of date.
 inline constexpr std::string_view is_awaited =
     "(s.state = 0 AND s.wait_phase IS NOT DISTINCT FROM r.phase AND s.wait_step IS NOT DISTINCT "
     "FROM r.step)";
@@ -64,7 +64,8 @@ inline constexpr std::string_view reply_text =
     "one), EXISTS (SELECT 1 FROM last WHERE kind <> 3)";
 
 /// Records of instances that are held and of which nothing else is to be changed: one insertion. $1
-/// the book, $2 the time, then an array for each column. Answers the instances of those that it added.
+/// the book, $2 the time, then an array for each column. Answers the instances of those that it
+/// added.
 inline constexpr std::string_view add_text =
     "INSERT INTO ~journal_records(number, written, begun, at, attempts, place, phase, kind, step, "
     "result, why) SELECT s.number, $2, r.begun, r.at, r.attempts, r.place, r.phase, r.kind, "
@@ -86,8 +87,8 @@ inline constexpr std::string_view is_plainly_held =
     "AND NOT s.replied AND s.wait_step IS NULL AND s.cancelled IS NULL AND ($14 OR $5 <= "
     "s.records)";
 
-/// One record: $2 the time, then its columns. It answers no rows, and a record that is there already
-/// is an error: `RETURNING` and `ON CONFLICT` would cost the server more.
+/// One record: $2 the time, then its columns. It answers no rows, and a record that is there
+/// already is an error: `RETURNING` and `ON CONFLICT` would cost the server more.
 [[nodiscard]] inline std::string add_one_text() {
     return std::string(
                "INSERT INTO ~journal_records(number, written, begun, at, attempts, place, phase, "
@@ -111,8 +112,9 @@ inline constexpr std::string_view is_plainly_held =
             "$5, $6, $7, $11, $12, nullif($13::bytea, '') FROM ended e");
 }
 
-/// The row of an instance of which it is known where it lay when it was claimed, and how many records
-/// there are: $1 its place, $2 and $3 number and epoch. A row that was written since then lies elsewhere.
+/// The row of an instance of which it is known where it lay when it was claimed, and how many
+/// records there are: $1 its place, $2 and $3 number and epoch. A row that was written since then
+/// lies elsewhere.
 inline constexpr std::string_view lies_there =
     "s.ctid = $1 AND s.number = $2 AND s.epoch = $3 AND s.seat IS NOT NULL AND NOT s.replied AND "
     "s.wait_step IS NULL AND s.cancelled IS NULL";
@@ -156,8 +158,8 @@ inline constexpr std::string_view join_one_text =
 /// Any writes. Each goes as the row that would be there if the instance were not: `records` is how
 /// many there are after it, `tag` how many the writer knows, `seat_epoch` how it ends the claim (as
 /// `claim_end`), `wait_phase` -2 where there is no wait and -1 where it waits for no reply. $1 the
-/// book, $2 the time, $3 whether rows are not to be looked for; then the writes, then their records.
-/// Answers those that were done.
+/// book, $2 the time, $3 whether rows are not to be looked for; then the writes, then their
+/// records. Answers those that were done.
 ///
 /// `alone`: not arrays, but the values of one write with one record at most; of place -1 if it has
 /// none. In a service's transaction the server chooses how it plans, and arrays, of which it cannot
@@ -261,8 +263,9 @@ inline constexpr std::string_view join_one_text =
             "x.step = p.step))) SELECT number, is_cancelled, state, replied FROM changed");
 }
 
-/// Sets free what was marked: by records and replies as they are since it is locked. What was claimed
-/// and of which nothing more was heard is due, whatever it waits for: it was when it was claimed.
+/// Sets free what was marked: by records and replies as they are since it is locked. What was
+/// claimed and of which nothing more was heard is due, whatever it waits for: it was when it was
+/// claimed.
 inline constexpr std::string_view sweep_text =
     "UPDATE ~journal_states s SET seat = NULL, tag = 0, records = greatest(s.records, f.count), "
     "since = f.since, unsettled = CASE WHEN f.moved THEN 0 ELSE s.unsettled END, progress = CASE "
@@ -280,9 +283,9 @@ inline constexpr std::string_view sweep_text =
     "m.seat = -1 AND m.seat_epoch = 0 AND m.tag = $2) f WHERE s.number = f.number";
 
 /// Claims: $1 book, $2 seat, $3 its epoch, $4 the time, the types by hash and name, how many, the
-/// claim's tag, and whether what dead runners had was set free before: if not, and there is such, it
-/// claims nothing. What is locked by others is theirs already. The second kind of what is due, by a
-/// clock that was set back, has an index of its own.
+/// claim's tag, and whether what dead runners had was set free before: if not, and there is such,
+/// it claims nothing. What is locked by others is theirs already. The second kind of what is due,
+/// by a clock that was set back, has an index of its own.
 [[nodiscard]] inline std::string take_text() {
     const auto due = [](std::string_view condition, std::string_view order) {
         return std::string(
@@ -323,9 +326,9 @@ inline constexpr std::string_view stuck_text =
     "= $1 AND s.number > $3 AND s.state < 2 AND CASE WHEN l.place >= s.records THEN l.written ELSE "
     "s.since END < $2 ORDER BY s.number LIMIT $4";
 
-/// What people decide of an instance that is locked: $1 the book, $2 and $3 number and epoch, $4 the
-/// time, $5 the state, $6 why, $7 how many records; then their columns, and how many there have to be, or
-/// -1.
+/// What people decide of an instance that is locked: $1 the book, $2 and $3 number and epoch, $4
+/// the time, $5 the state, $6 why, $7 how many records; then their columns, and how many there have
+/// to be, or -1.
 inline constexpr std::string_view decide_text =
     "WITH one AS MATERIALIZED (SELECT number FROM ~journal_states WHERE number = $2 AND book = $1 "
     "AND epoch = $3 AND state < 2), c AS MATERIALIZED (SELECT coalesce(max(r.place) + 1, 0) AS "

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// How runners' writes go to the server: records alone as one insertion, any others as one statement.
+/// How runners' writes go to the server: records alone as one insertion, any others as one
+/// statement.
 ///
 /// | the writes | what is sent |
 /// | --- | --- |
@@ -13,10 +14,11 @@
 /// | in a transaction, one record, and its claim goes on | `join_one` |
 /// | in a transaction, any other, and what `join_one` did not do | `write_one`, or `write` |
 ///
-/// Those that say `there` are for an instance that this program claimed and of which nothing but records
-/// was written since: the row that they lock is found without an index. All but the last two leave alone what they cannot decide by the instance's row: replies
-/// that are to be taken away, a wait for a reply that ends, a cancellation that is to be told, a record
-/// that is there already, a claim that has ended. `write` does and answers for all of these.
+/// Those that say `there` are for an instance that this program claimed and of which nothing but
+/// records was written since: the row that they lock is found without an index. All but the last
+/// two leave alone what they cannot decide by the instance's row: replies that are to be taken
+/// away, a wait for a reply that ends, a cancellation that is to be told, a record that is there
+/// already, a claim that has ended. `write` does and answers for all of these.
 
 #include <sinew/adapters/postgres/event_columns.hpp>
 #include <sinew/adapters/postgres/journal_codec.hpp>
@@ -300,7 +302,8 @@ private:
         }
     }
 
-    /// Adds the records of instances about which nothing else changes; answers which writes are left.
+    /// Adds the records of instances about which nothing else changes; answers which writes are
+    /// left.
     [[nodiscard]] std::vector<std::size_t> add_records(std::span<const journal_write> writes,
                                                        std::span<write_result> out, wall_time now,
                                                        steady_time until) {
@@ -355,7 +358,8 @@ private:
         return rows;
     }
 
-    /// Does any writes, in the order of their instances, so that two who meet take locks in one order.
+    /// Does any writes, in the order of their instances, so that two who meet take locks in one
+    /// order.
     void write_any(std::span<const journal_write> writes, std::vector<std::size_t> which,
                    std::span<write_result> out, wall_time now, steady_time until) {
         std::sort(which.begin(), which.end(), [&](std::size_t a, std::size_t b) {

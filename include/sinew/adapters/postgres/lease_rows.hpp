@@ -3,8 +3,8 @@
 /// @file
 /// Leases as rows: what an outbox and a journal share as `lease_keeper`.
 ///
-/// **Guarantees.** Sentences 2 to 6 of the concept: each change is one statement, whose condition is
-/// the epoch, so the row's lock decides between those who come at the same time.
+/// **Guarantees.** Sentences 2 to 6 of the concept: each change is one statement, whose condition
+/// is the epoch, so the row's lock decides between those who come at the same time.
 
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/schema.hpp>

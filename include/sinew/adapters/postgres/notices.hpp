@@ -6,9 +6,10 @@
 /// **Guarantees.** What was called while nobody listened, because the connection is a new one, is
 /// made up for: the first wait on it answers at once. Calls that nobody waits for do not pile up.
 ///
-/// A call costs a transaction of its own, so it is left out where nobody waits for it. Whoever waits
-/// holds a lock with the others that do (`lock_of_listeners`): who would call tries to take it for
-/// itself. Who has had enough to do for some time gives the lock back, with its next statement.
+/// A call costs a transaction of its own, so it is left out where nobody waits for it. Whoever
+/// waits holds a lock with the others that do (`lock_of_listeners`): who would call tries to take
+/// it for itself. Who has had enough to do for some time gives the lock back, with its next
+/// statement.
 ///
 /// | state | event | becomes |
 /// | --- | --- | --- |
@@ -51,8 +52,8 @@ namespace sinew::postgres::detail {
     return "sinew#" + std::to_string(hash);
 }
 
-/// The number of the lock that whoever waits for a channel holds with others, at most as long as its
-/// session lasts.
+/// The number of the lock that whoever waits for a channel holds with others, at most as long as
+/// its session lasts.
 [[nodiscard]] inline std::int64_t lock_of_listeners(std::string_view channel) noexcept {
     std::uint64_t hash = 0x6c62272e07bb0142U;
     for (const char c : channel) {
@@ -74,8 +75,8 @@ public:
         auto& ear = at->second;
         if (!ear.waits) {
             try {
-                // Whoever has committed before the lock is there need not call: what it added is seen
-                // by the claim that follows.
+                // Whoever has committed before the lock is there need not call: what it added is
+                // seen by the claim that follows.
                 const std::string sql = "LISTEN \"" + channel + "\"";
                 if (is_new) {
                     on.queue(sql.c_str());

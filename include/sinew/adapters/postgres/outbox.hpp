@@ -3,27 +3,28 @@
 /// @file
 /// An outbox in PostgreSQL; models `outbox`, `multi_shard_outbox` and `waking_outbox`.
 ///
-/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
-/// database. Where they leave something open: the first event of a key in a transaction takes the
-/// key's row for writing, so another transaction that adds to the key waits for the end of this one,
-/// up to `lock_timeout`, and is then refused as `serialization_failure`. The numbers of entries rise
-/// in the order of the key's events; entries of different keys are shown in about the order in which
-/// their transactions committed. A write under a lease holds the lease until it is committed: whoever
-/// takes the shard waits for that.
+/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on
+/// one database. Where they leave something open: the first event of a key in a transaction takes
+/// the key's row for writing, so another transaction that adds to the key waits for the end of this
+/// one, up to `lock_timeout`, and is then refused as `serialization_failure`. The numbers of
+/// entries rise in the order of the key's events; entries of different keys are shown in about the
+/// order in which their transactions committed. A write under a lease holds the lease until it is
+/// committed: whoever takes the shard waits for that.
 ///
 /// What one transaction adds to a shard at one time lies in one row (`outbox_bundles.hpp`), until
-/// something befalls an entry that does not befall the others; what is large, or alone, has a row of
-/// its own.
+/// something befalls an entry that does not befall the others; what is large, or alone, has a row
+/// of its own.
 ///
 /// What relays and people do are transactions of their own, under read committed.
 ///
 /// **On failure.** The errors of `errors.hpp`. All but `add` throw `unavailable_error` while a
-/// transaction of the store is open: a relay has a store of its own, or goes on when that has ended.
+/// transaction of the store is open: a relay has a store of its own, or goes on when that has
+/// ended.
 /// **On crash.** As the concepts say; a lease stays as it is, and other relays take it over.
 /// **Bounds.** A copy is a handle on the same outbox; store, outboxes and transactions are used by
 /// one thread at a time. Events wait for the commit in memory, up to 1,000 or 4 MiB, and those of a
-/// nested part until it is kept. An event has 512 MiB at most, whatever the options say. `claim` looks
-/// at each entry of the shard that is held back, `lag` at each that waits or is parked.
+/// nested part until it is kept. An event has 512 MiB at most, whatever the options say. `claim`
+/// looks at each entry of the shard that is held back, `lag` at each that waits or is parked.
 
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/lease_rows.hpp>
@@ -77,8 +78,8 @@ public:
         return sequence;
     }
 
-    /// Adds several events, with one round trip for all keys that are new in the transaction; answers
-    /// the number of each. If one is refused, none is added.
+    /// Adds several events, with one round trip for all keys that are new in the transaction;
+    /// answers the number of each. If one is refused, none is added.
     std::vector<std::uint64_t> add(transaction& tx, std::span<const event_view> events,
                                    wall_time now) {
         check(tx);
@@ -225,9 +226,9 @@ public:
         return rows ? detail::column<std::size_t>(rows->get(), 0, 0) : 0;
     }
 
-    /// Listens on the server (`LISTEN`), so that a commit which adds wakes this one wherever it runs.
-    /// The first call on a new connection asks the server to call, takes as long as that takes, and
-    /// answers true: something may have been added before.
+    /// Listens on the server (`LISTEN`), so that a commit which adds wakes this one wherever it
+    /// runs. The first call on a new connection asks the server to call, takes as long as that
+    /// takes, and answers true: something may have been added before.
     [[nodiscard]] bool wait_for_added(steady_time until) {
         return session_->wait_for_call(opened_->channel, until);
     }

@@ -59,9 +59,9 @@ inline void append_short(std::string& to, std::uint32_t value) {
     to.append(bytes, 2);
 }
 
-/// How many of so many entries begin a bundle: those that belong together, as far as it has room; 0 if
-/// the first is too large for one. `size_of(i)` is how many bytes the columns of an event have, and
-/// `belongs(i)` is whether it may lie in one row with the first.
+/// How many of so many entries begin a bundle: those that belong together, as far as it has room; 0
+/// if the first is too large for one. `size_of(i)` is how many bytes the columns of an event have,
+/// and `belongs(i)` is whether it may lie in one row with the first.
 template <class SizeOf, class Belongs>
 [[nodiscard]] std::size_t bundle_length(std::size_t entries, SizeOf size_of, Belongs belongs) {
     std::size_t count = 0;

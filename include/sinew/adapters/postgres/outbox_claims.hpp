@@ -33,8 +33,8 @@
 
 namespace sinew::postgres::detail {
 
-/// The largest event of which many are claimed without counting their bytes. The schema has an index
-/// of those above it that wait.
+/// The largest event of which many are claimed without counting their bytes. The schema has an
+/// index of those above it that wait.
 inline constexpr std::size_t small_max = 8'192;
 
 /// The failure of an entry. **On failure.** Throws if the bytes are none.
@@ -354,9 +354,9 @@ struct claim_statements {
           large(named(large_text())) {}
 
     /// Of several shards; $2 and $3 are their numbers and epochs, $4 is how many entries. Rows come
-    /// lease by lease, in their order. It shows no entries of a shard in which any is parked, was put
-    /// off, or is large, and does not tell why it shows none. To a relay that is behind it tells all
-    /// there is to know, for half of what the others cost.
+    /// lease by lease, in their order. It shows no entries of a shard in which any is parked, was
+    /// put off, or is large, and does not tell why it shows none. To a relay that is behind it
+    /// tells all there is to know, for half of what the others cost.
     prepared plain;
     /// The same of one shard, $2 under epoch $3, for four fifths of that.
     prepared plain_one;
@@ -364,17 +364,17 @@ struct claim_statements {
     /// The same, of whatever shards; $5 is how many entries. A lease that has ended has one row of
     /// `kind::nothing`, which counts for the limit like the others.
     ///
-    /// To count bytes costs a third of a claim, as whole rows go through a store of their own. Where
-    /// no entry of a shard is above `small_max`, a limit of entries is one of bytes as well; if one
-    /// is, there are rows of `kind::large` and no entries.
+    /// To count bytes costs a third of a claim, as whole rows go through a store of their own.
+    /// Where no entry of a shard is above `small_max`, a limit of entries is one of bytes as well;
+    /// if one is, there are rows of `kind::large` and no entries.
     prepared some;
     /// Of one shard, $2 under epoch $3, where bytes are counted; $5 and $6 are the limits. No row
     /// without the lease.
     prepared large;
 
 private:
-    /// What holds back its key, by the index of those few. The sums keep the planner from looking for
-    /// them among all that wait.
+    /// What holds back its key, by the index of those few. The sums keep the planner from looking
+    /// for them among all that wait.
     static constexpr std::string_view holds_back =
         "(wait_due IS NOT NULL OR state = 1) AND ((state + 0 = 1 AND following = 1) OR (state + 0 "
         "= 0 AND wait_from <= $4 AND $4 < wait_due))";
@@ -400,10 +400,10 @@ private:
         return sql.append(" WHERE EXISTS (SELECT 1 FROM held)) UNION ALL (");
     }
 
-    /// From where a claim takes entries. The keys that are held back are read once, into a hash table.
-    /// Only of an entry of one of them that was added before the last of those which hold back it is
-    /// asked, by index, whether it stands behind: so a claim takes time for what it looks at, not for
-    /// that times the number of keys.
+    /// From where a claim takes entries. The keys that are held back are read once, into a hash
+    /// table. Only of an entry of one of them that was added before the last of those which hold
+    /// back it is asked, by index, whether it stands behind: so a claim takes time for what it
+    /// looks at, not for that times the number of keys.
     [[nodiscard]] static std::string claimable(std::string_view shard) {
         return std::string(" FROM ~outbox_rows e WHERE box = $1 AND shard = ")
             .append(shard)
@@ -466,8 +466,8 @@ private:
                              "AND epoch = $3 AND owner <> '')"));
     }
 
-    /// Nothing may be planned in another order than it is written (OFFSET 0): rows come by the order
-    /// of the leases, and the limit ends the reading.
+    /// Nothing may be planned in another order than it is written (OFFSET 0): rows come by the
+    /// order of the leases, and the limit ends the reading.
     [[nodiscard]] static std::string some_text() {
         return held("shard + 0 = ANY($2)")
             .append(

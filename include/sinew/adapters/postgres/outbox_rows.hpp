@@ -135,8 +135,9 @@ struct outbox_statements {
     /// Of several shards: $2 and $3 are their numbers and epochs, $4 and $5 the numbers and shards
     /// of entries, of which none is in a bundle. They answer the shards whose lease holds.
     prepared mark_listed;
-    /// The entry of that number, if it has a row of its own. The first changes no row if there is none,
-    /// or if the lease has ended; the second says which of the two it is, and costs twice as much.
+    /// The entry of that number, if it has a row of its own. The first changes no row if there is
+    /// none, or if the lease has ended; the second says which of the two it is, and costs twice as
+    /// much.
     prepared mark_one;
     prepared mark_one_and_say;
     prepared forget_rows;

@@ -126,8 +126,8 @@ private:
 
 class outgoing {
 public:
-    /// How many events, and how many bytes of them, wait for the commit at most. Those of a part that
-    /// is open are counted when it is kept.
+    /// How many events, and how many bytes of them, wait for the commit at most. Those of a part
+    /// that is open are counted when it is kept.
     static constexpr std::size_t rows_max = 1'000;
     static constexpr std::size_t bytes_max = std::size_t{4} << 20U;
 
@@ -234,8 +234,8 @@ private:
         return {column_writer(At < added_numbers)...};
     }
 
-    /// The columns of which one value is sent. Of a single row that is all of them; of several the ids
-    /// are always an array, which says how many rows there are.
+    /// The columns of which one value is sent. Of a single row that is all of them; of several the
+    /// ids are always an array, which says how many rows there are.
     [[nodiscard]] column_set same_columns(const adding_statements& sql) const {
         column_set same;
         if (alone_ == 1) {

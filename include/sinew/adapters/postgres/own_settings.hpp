@@ -4,11 +4,11 @@
 /// The settings under which the library's statements outside of transactions run, kept on its own
 /// connection while nobody else uses that.
 ///
-/// Such a statement is a transaction of its own. It has to see what is committed, find rows by index,
-/// be planned once and never compiled (which takes up to a second, for statements that take less than
-/// a millisecond); to say so each time takes three statements beside it. A relay does nothing
-/// else, one call after the other: so after some of them in a row the session itself gets the
-/// settings, and each further call is one statement.
+/// Such a statement is a transaction of its own. It has to see what is committed, find rows by
+/// index, be planned once and never compiled (which takes up to a second, for statements that take
+/// less than a millisecond); to say so each time takes three statements beside it. A relay does
+/// nothing else, one call after the other: so after some of them in a row the session itself gets
+/// the settings, and each further call is one statement.
 ///
 /// | state | event | becomes |
 /// | --- | --- | --- |
@@ -46,8 +46,8 @@ public:
         return session_ != 0 && session_ == on.session_number();
     }
     /// At the beginning of a call's transaction: queues the settings, in place of those for this
-    /// transaction alone, and answers whether they were due. If the call fails, the server takes them
-    /// back with it.
+    /// transaction alone, and answers whether they were due. If the call fails, the server takes
+    /// them back with it.
     [[nodiscard]] bool queue_if_due(wire& to) {
         is_entering_ = to.keeps_settings() && !is_pinned_ && ++calls_ > calls_before;
         if (is_entering_) {

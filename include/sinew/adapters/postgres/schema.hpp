@@ -107,8 +107,8 @@ struct schema_part {
     std::string_view also{};
 };
 
-// The inbox has no B-tree on `at`: a BRIN index costs next to nothing for each event, and finds what
-// is old because rows lie in the order in which they came.
+// The inbox has no B-tree on `at`: a BRIN index costs next to nothing for each event, and finds
+// what is old because rows lie in the order in which they came.
 inline constexpr schema_part consumer_schema{"consumer", 1, R"(
 CREATE FUNCTION ~key_of(bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$SELECT CASE WHEN pg_catalog.octet_length($1) > 800
@@ -220,12 +220,12 @@ $$SELECT place / 14, pg_catalog.sum(length)::bigint, pg_catalog.array_agg(
     GROUP BY place / 14$$;
 )"};
 
-// What an instance was started with is apart from where it stands, which is written often. States: as
-// `instance_state`; 5: only replies are there yet; 9: a row that was taken and is not there. An
-// instance is free while it is open and has no seat, and only then its `due` counts: it is due unless
-// `due_from <= now < due`. A seat of -1 is one that is being swept. `progress`, `wait_*`, `since` and
-// `unsettled` hold as long as there are no more records than `records`, so that a record is no more
-// than an insertion. What changes while somebody has an instance is in no index.
+// What an instance was started with is apart from where it stands, which is written often. States:
+// as `instance_state`; 5: only replies are there yet; 9: a row that was taken and is not there. An
+// instance is free while it is open and has no seat, and only then its `due` counts: it is due
+// unless `due_from <= now < due`. A seat of -1 is one that is being swept. `progress`, `wait_*`,
+// `since` and `unsettled` hold as long as there are no more records than `records`, so that a
+// record is no more than an insertion. What changes while somebody has an instance is in no index.
 inline constexpr schema_part journal_schema{"journal", 1, R"(
 CREATE TABLE ~journals(
     book integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name bytea NOT NULL,
@@ -368,8 +368,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// What makes the library's schema, for a database in which the service may not do so itself. `role`
-/// is who is to use it.
+/// What makes the library's schema, for a database in which the service may not do so itself.
+/// `role` is who is to use it.
 ///
 /// **On failure.** Throws `usage_error` if `schema` is no name.
 [[nodiscard]] inline std::string schema_script(const std::string& schema, std::string_view role) {

@@ -55,11 +55,12 @@ struct store_options {
     postgres::isolation isolation = postgres::isolation::serializable;
     /// Whether the schema and its tables are made if they are not there.
     bool create = true;
-    /// Whether a commit that added to an outbox wakes its relays, and one that gave a journal something
-    /// to do its runners (NOTIFY, right behind the commit). Without it they look from time to time.
+    /// Whether a commit that added to an outbox wakes its relays, and one that gave a journal
+    /// something to do its runners (NOTIFY, right behind the commit). Without it they look from
+    /// time to time.
     bool notify = true;
-    /// Whether statements are kept prepared. Not behind a pooler that gives one server connection to
-    /// several clients in turn.
+    /// Whether statements are kept prepared. Not behind a pooler that gives one server connection
+    /// to several clients in turn.
     bool prepare = true;
 };
 
@@ -214,8 +215,8 @@ struct session {
         return line();
     }
 
-    /// Does one of the library's statements in a transaction of its own, which sees what is committed
-    /// when the statement runs. Answers nothing if no answer came: it may be done.
+    /// Does one of the library's statements in a transaction of its own, which sees what is
+    /// committed when the statement runs. Answers nothing if no answer came: it may be done.
     ///
     /// **On failure.** Throws what the server refused it for.
     template <class... Args>
@@ -260,8 +261,8 @@ struct session {
         return *std::move(got);
     }
 
-    /// Queues a call on a channel (`NOTIFY`), which the server leaves out where nobody waits for it. A
-    /// session does not see its own lock: where it has that itself, it always calls.
+    /// Queues a call on a channel (`NOTIFY`), which the server leaves out where nobody waits for
+    /// it. A session does not see its own lock: where it has that itself, it always calls.
     void queue_call(const std::string& channel) {
         if (line().is_owned() && heard.waits_for(channel)) {
             line().queue(adding->notify, parameters(channel));
@@ -300,7 +301,8 @@ struct session {
         }
     }
 
-    /// Looks at one of the library's tables, outside of transactions or within the one that is open.
+    /// Looks at one of the library's tables, outside of transactions or within the one that is
+    /// open.
     template <class... Args>
     [[nodiscard]] result look(prepared& sql, const Args&... args) {
         const steady_time until = line().usual_deadline();
@@ -372,8 +374,8 @@ struct session {
 private:
     std::unique_ptr<prepared> set_up_alone;
 
-    /// Does one statement; of all that is sent with it, answers its own result if `its_own`, or else
-    /// the last rows.
+    /// Does one statement; of all that is sent with it, answers its own result if `its_own`, or
+    /// else the last rows.
     template <class... Args>
     [[nodiscard]] std::optional<result> settle_one(const char* what, steady_time until,
                                                    bool its_own, prepared& sql,

@@ -8,8 +8,9 @@
 ///
 /// **On failure.** The errors of `errors.hpp`. `last_commit_failure` says why a commit was aborted
 /// or unknown. A connection of its own that was lost is made again by the next call.
-/// **On crash.** What was not committed is undone by the server, at the latest after `idle_timeout`.
-/// A commit is durable when it is answered, whatever `synchronous_commit` says; `fsync` has to be on.
+/// **On crash.** What was not committed is undone by the server, at the latest after
+/// `idle_timeout`. A commit is durable when it is answered, whatever `synchronous_commit` says;
+/// `fsync` has to be on.
 /// **Bounds.** One thread at a time for a store and all that was made of it. Every call has a
 /// deadline. The inbox grows until `purge_inbox`.
 ///
@@ -80,9 +81,9 @@ public:
         : store(std::make_shared<detail::session>(conninfo, options)) {}
 
     /// Uses a connection that the service has, and makes the tables in its database. The handle has
-    /// to outlive the store and all that was made of it, and to be idle and outside of a transaction
-    /// whenever the store is called. Its settings stay as they are. A second connection to the same
-    /// place is made if progress is read beside an open transaction.
+    /// to outlive the store and all that was made of it, and to be idle and outside of a
+    /// transaction whenever the store is called. Its settings stay as they are. A second connection
+    /// to the same place is made if progress is read beside an open transaction.
     explicit store(PGconn* connection, const store_options& options = {})
         : store(std::make_shared<detail::session>(connection, options)) {}
 
@@ -94,9 +95,9 @@ public:
 
     /// **On failure.** Throws `unavailable_error` if there is no server or no answer until `until`,
     /// at once if that has passed already, and `usage_error` if this store's last transaction is
-    /// still open. Without a deadline, or with one that leaves a call its time, the server is told of
-    /// the transaction along with its first statement, which is one round trip less, and throws that
-    /// error then.
+    /// still open. Without a deadline, or with one that leaves a call its time, the server is told
+    /// of the transaction along with its first statement, which is one round trip less, and throws
+    /// that error then.
     [[nodiscard]] transaction begin(steady_time until = never) { return {session_, until}; }
 
     /// The committed progress. Beside an open transaction a second connection reads it.
@@ -144,8 +145,9 @@ public:
 
     /// The outbox of that name in this store's database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses, and
-    /// for another number of shards than the outbox was made with; the error that fits if the tables cannot be made.
+    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses,
+    /// and for another number of shards than the outbox was made with; the error that fits if the
+    /// tables cannot be made.
     [[nodiscard]] postgres::outbox outbox(const std::string& name,
                                           const outbox_options& with = {}) const {
         return {session_, name, with};
@@ -153,8 +155,9 @@ public:
 
     /// The journal of that name in this store's database, which is made if it is not there.
     ///
-    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
-    /// of seats than the journal was made with; the error that fits if the tables cannot be made.
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another
+    /// number of seats than the journal was made with; the error that fits if the tables cannot be
+    /// made.
     [[nodiscard]] postgres::journal journal(const std::string& name,
                                             const journal_options& with = {}) const {
         return {session_, name, with};

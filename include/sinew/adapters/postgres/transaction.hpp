@@ -11,8 +11,8 @@
 /// Under serializable isolation a key's progress, and a partition's offsets, are taken for writing
 /// when they are looked at: another transaction that looks at the same waits, up to `lock_timeout`.
 ///
-/// Savepoints go out with the statement that needs them, progress and offsets with the commit, so an
-/// event costs the round trips of its `remember` and of its handler's statements.
+/// Savepoints go out with the statement that needs them, progress and offsets with the commit, so
+/// an event costs the round trips of its `remember` and of its handler's statements.
 ///
 /// | state | call | becomes |
 /// | --- | --- | --- |
@@ -29,12 +29,13 @@
 /// | ended | `rollback` | ended |
 /// | ended | anything else | throws `usage_error` |
 ///
-/// A handler that catches an error of its statement cannot go on in the same transaction: PostgreSQL
-/// takes nothing more. Where a conflict is expected, say so in the statement (`ON CONFLICT`).
+/// A handler that catches an error of its statement cannot go on in the same transaction:
+/// PostgreSQL takes nothing more. Where a conflict is expected, say so in the statement (`ON
+/// CONFLICT`).
 ///
-/// **On failure.** A commit that the server refused (a conflict, a deferred constraint) is aborted. A
-/// commit without an answer is unknown; before the store's next transaction begins, the server has
-/// ended the session, so that it is decided then.
+/// **On failure.** A commit that the server refused (a conflict, a deferred constraint) is aborted.
+/// A commit without an answer is unknown; before the store's next transaction begins, the server
+/// has ended the session, so that it is decided then.
 
 #include <sinew/adapters/postgres/codec.hpp>
 #include <sinew/adapters/postgres/connection.hpp>
@@ -188,9 +189,9 @@ public:
         write_if_many();
     }
 
-    /// Libpq's own handle, for what the calls above cannot do. Whoever uses it must not begin or end
-    /// a transaction, must leave no results behind, and must stop at the first error. Its calls know
-    /// no deadline but the server's.
+    /// Libpq's own handle, for what the calls above cannot do. Whoever uses it must not begin or
+    /// end a transaction, must leave no results behind, and must stop at the first error. Its calls
+    /// know no deadline but the server's.
     [[nodiscard]] PGconn* native() {
         check();
         if (session_->begin_due() != nullptr || release_due_ || savepoint_ == savepoint::due) {
@@ -223,8 +224,8 @@ private:
             throw usage_error(
                 "postgres: the connection is inside a transaction that the store did not begin");
         }
-        // What the server is to be told goes out with the first statement, unless the caller wants to
-        // know whether the server answers, by a deadline sooner than that of a call.
+        // What the server is to be told goes out with the first statement, unless the caller wants
+        // to know whether the server answers, by a deadline sooner than that of a call.
         if (line.keeps_settings() && !s.is_lazy && s.leaves_time_for_call(until)) {
             s.leave_own_settings(end);
             s.begin_due() = &s.begin_one();
@@ -456,8 +457,8 @@ private:
         return last;
     }
 
-    /// Takes the rows of those keys that are new here, in one round trip and in the order of the keys;
-    /// each counts as often as it is named.
+    /// Takes the rows of those keys that are new here, in one round trip and in the order of the
+    /// keys; each counts as often as it is named.
     void take_numbers(detail::box_id box, std::vector<std::string_view> keys) {
         auto& known = session_->added.keys;
         std::sort(keys.begin(), keys.end());
@@ -540,9 +541,9 @@ private:
                 remember_why(&why);
             }
         }
-        // The server says which statement failed: what is behind it was not carried out. Whether the
-        // commit itself was, when the connection is lost, nobody knows; unless the server had ended
-        // the session before, as nothing had come for too long.
+        // The server says which statement failed: what is behind it was not carried out. Whether
+        // the commit itself was, when the connection is lost, nobody knows; unless the server had
+        // ended the session before, as nothing had come for too long.
         const bool was_idle =
             got.wrong && detail::field_of(got.wrong.get(), PG_DIAG_SQLSTATE) == "25P03";
         if (is_complete || was_idle || (got.was_refused() && got.at < commit)) {

@@ -48,9 +48,9 @@ struct transaction_statements {
 
     prepared remember;
     // Under serializable isolation PostgreSQL notes what was read by pages, and takes a write of
-    // another row of the page for a conflict: two consumers of different keys gave way to each other
-    // in half of their transactions. Taking the row for writing notes nothing, and it is written in
-    // the end anyway.
+    // another row of the page for a conflict: two consumers of different keys gave way to each
+    // other in half of their transactions. Taking the row for writing notes nothing, and it is
+    // written in the end anyway.
     prepared progress;
     prepared lock_progress;
     prepared set_progress;

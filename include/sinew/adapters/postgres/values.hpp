@@ -18,7 +18,8 @@
 /// Where PostgreSQL wants another type, the statement says so: `$1::jsonb`, `total::text`.
 ///
 /// **Guarantees.** Values are never part of the statement's text. Bytes come back as they went in.
-/// **Bounds.** Binding copies nothing but numbers: a value has to live until the statement was sent.
+/// **Bounds.** Binding copies nothing but numbers: a value has to live until the statement was
+/// sent.
 
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/core/event.hpp>

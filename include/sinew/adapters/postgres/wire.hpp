@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// Statements to the server and results from it, each with an end: libpq without its blocking calls.
+/// Statements to the server and results from it, each with an end: libpq without its blocking
+/// calls.
 ///
-/// Statements are queued and go out together (pipeline mode); then all their results are awaited, so
-/// several of them cost one round trip. If one fails, the server skips those behind it.
+/// Statements are queued and go out together (pipeline mode); then all their results are awaited,
+/// so several of them cost one round trip. If one fails, the server skips those behind it.
 ///
 /// **Guarantees.** Nothing waits past its deadline, except that libpq resolves host names as the
 /// system does. A connection that did not answer in time is not used again. Before the next one is
@@ -17,8 +18,8 @@
 /// | dead | the service resets it (`PQreset`) | open |
 /// | dead | `ensure` | throws `connection_lost_error` |
 ///
-/// There is no `PQcancel`, as it blocks: the server's `statement_timeout`, which is shorter than the
-/// client's deadline, ends what takes too long.
+/// There is no `PQcancel`, as it blocks: the server's `statement_timeout`, which is shorter than
+/// the client's deadline, ends what takes too long.
 
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/adapters/postgres/round_trip.hpp>
@@ -46,7 +47,8 @@ struct wire_options {
     /// How long a statement waits for a lock.
     duration lock_timeout = std::chrono::seconds(2);
     bool prepare = true;
-    /// How long a transaction may do nothing before the server ends it; 0 leaves that to the server.
+    /// How long a transaction may do nothing before the server ends it; 0 leaves that to the
+    /// server.
     duration idle_timeout = duration::zero();
 };
 

@@ -3,8 +3,9 @@
 /// @file
 /// How stores of one process tell each other that something was added to an outbox.
 ///
-/// **Guarantees.** Whoever waits is told of each raise since the count that it names, from whichever
-/// thread. All handles of one outbox in one file share a signal, whatever connections they have.
+/// **Guarantees.** Whoever waits is told of each raise since the count that it names, from
+/// whichever thread. All handles of one outbox in one file share a signal, whatever connections
+/// they have.
 /// **Bounds.** One entry for each outbox that is open.
 
 #include <sinew/core/time.hpp>

@@ -3,16 +3,16 @@
 /// @file
 /// A connection to an SQLite file: its own, or one that the service has already.
 ///
-/// **Guarantees.** Waiting for a lock has an end, which a call can set. Statements are prepared once
-/// and kept by their text. A connection of its own is closed, and its file is in WAL mode, so that
-/// readers and the writer do not hold each other up. One that the service handed over stays open,
-/// and its pragmas stay as they are; its busy handler alone is replaced while this object lives, and
-/// afterwards is the time-out that `PRAGMA busy_timeout` had named.
+/// **Guarantees.** Waiting for a lock has an end, which a call can set. Statements are prepared
+/// once and kept by their text. A connection of its own is closed, and its file is in WAL mode, so
+/// that readers and the writer do not hold each other up. One that the service handed over stays
+/// open, and its pragmas stay as they are; its busy handler alone is replaced while this object
+/// lives, and afterwards is the time-out that `PRAGMA busy_timeout` had named.
 ///
-/// **On crash.** What a process wrote for a commit and did not sync before it died can be read by its
-/// successor, and a loss of power could still take it along. So opening syncs the write-ahead log:
-/// what a connection reads is safe, unless `synchronous` is below `full`. A rollback journal has no
-/// such cure; a service that must survive a loss of power stays with the write-ahead log.
+/// **On crash.** What a process wrote for a commit and did not sync before it died can be read by
+/// its successor, and a loss of power could still take it along. So opening syncs the write-ahead
+/// log: what a connection reads is safe, unless `synchronous` is below `full`. A rollback journal
+/// has no such cure; a service that must survive a loss of power stays with the write-ahead log.
 ///
 /// **Bounds.** At most `statements_max` statements of the service's own texts are kept. One thread
 /// at a time: own connections are opened without SQLite's mutexes.
@@ -298,8 +298,8 @@ private:
         }
     }
 
-    /// The kept statement of that text; the one that was not used for longest gives way. What is run
-    /// for each event is asked for again and again, so the last one is looked at first.
+    /// The kept statement of that text; the one that was not used for longest gives way. What is
+    /// run for each event is asked for again and again, so the last one is looked at first.
     [[nodiscard]] detail::prepared& kept(std::string_view sql) {
         if (last_ == nullptr || last_->sql.text() != sql) {
             auto found = statements_.find(sql);

@@ -3,20 +3,20 @@
 /// @file
 /// A journal in an SQLite file; models `journal` and `waking_journal`.
 ///
-/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on one
-/// file. The file has one writer at a time, so a transaction that writes of an instance keeps others
-/// from changing it until it ends. Reading takes no lock and sees what is committed, also while the
-/// store's own transaction is open. Instances that are due for equally long come in the order of
-/// their numbers.
+/// **Guarantees.** Every numbered sentence of the concepts holds, with any number of processes on
+/// one file. The file has one writer at a time, so a transaction that writes of an instance keeps
+/// others from changing it until it ends. Reading takes no lock and sees what is committed, also
+/// while the store's own transaction is open. Instances that are due for equally long come in the
+/// order of their numbers.
 ///
 /// **On failure.** The errors of `errors.hpp`. Calls that write, and are not given a transaction,
 /// throw `unavailable_error` while one of the store is open. A write whose commit the operating
 /// system reported an error for answers `unknown`.
 /// **Bounds.** A record is one insertion (`journal_appends.hpp`), a claim costs what it gives
-/// (`journal_claim.hpp`). `stuck` looks at each instance that has not ended, from `after` to the last
-/// that it answers; `counts` at each that has not ended. A history has at most a million records. One
-/// thread at a time for a store and all that was made of it: a runner on a thread of its own has a
-/// store of its own.
+/// (`journal_claim.hpp`). `stuck` looks at each instance that has not ended, from `after` to the
+/// last that it answers; `counts` at each that has not ended. A history has at most a million
+/// records. One thread at a time for a store and all that was made of it: a runner on a thread of
+/// its own has a store of its own.
 
 #include <sinew/adapters/sqlite/added_signal.hpp>
 #include <sinew/adapters/sqlite/journal_appends.hpp>

@@ -85,8 +85,8 @@ private:
     [[nodiscard]] static bool is_plain(const journal_write& one) noexcept {
         return one.end == claim_end::none && !one.progress && !one.records.empty();
     }
-    /// Inserts the records of a plain write. Answers false, without having changed anything, if it is
-    /// not plain, or was done before.
+    /// Inserts the records of a plain write. Answers false, without having changed anything, if it
+    /// is not plain, or was done before.
     [[nodiscard]] bool insert_all(const journal_write& one, wall_time now) const {
         const std::int64_t first = record_place(one.claim.number, one.known);
         for (std::size_t i = 0; i < one.records.size(); ++i) {
@@ -109,7 +109,8 @@ private:
         }
         return true;
     }
-    /// What is not bound is NULL: the time of writing is kept where it is another than the record's.
+    /// What is not bound is NULL: the time of writing is kept where it is another than the
+    /// record's.
     static void bind_record(statement& sql, std::int64_t place, const step_record& record,
                             const std::string& why, wall_time now) {
         sql.bind_at(1, place);

@@ -52,8 +52,8 @@ namespace sinew::sqlite::detail {
     return find_book(s, name).value();
 }
 
-/// The name of a journal's signal in this process. A database without a file is seen by its own session
-/// alone.
+/// The name of a journal's signal in this process. A database without a file is seen by its own
+/// session alone.
 [[nodiscard]] inline std::string signal_name_of_book(const session& s, const std::string& name) {
     std::string all = s.db.file();
     if (all.empty()) {

@@ -3,8 +3,8 @@
 /// @file
 /// How instances of a journal in SQLite are claimed.
 ///
-/// A claim looks along the indexes of what is due, and at the few seats that ended a lease since the
-/// last sweep. So it costs what it gives, whatever waits, is held, or has ended beside it.
+/// A claim looks along the indexes of what is due, and at the few seats that ended a lease since
+/// the last sweep. So it costs what it gives, whatever waits, is held, or has ended beside it.
 ///
 /// **Bounds.** What was held under leases that have ended is made free by the next claims, at most
 /// `sweep_bite` instances by each. While the clock stands before waits began (it was set back), a

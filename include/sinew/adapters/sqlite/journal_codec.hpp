@@ -3,11 +3,11 @@
 /// @file
 /// How the parts of an instance are kept in columns of an SQLite file.
 ///
-/// What is kept is read by later versions of the library, so the form stays as it is. Numbers are in
-/// little-endian order, texts behind their length, as in core/packed.hpp.
+/// What is kept is read by later versions of the library, so the form stays as it is. Numbers are
+/// in little-endian order, texts behind their length, as in core/packed.hpp.
 ///
-/// **Guarantees.** What was written reads back the same, for any bytes; what is cut off or damaged is
-/// a `corrupt_error`.
+/// **Guarantees.** What was written reads back the same, for any bytes; what is cut off or damaged
+/// is a `corrupt_error`.
 
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/core/failure_note.hpp>

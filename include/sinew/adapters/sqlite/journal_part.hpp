@@ -34,7 +34,8 @@ struct book_state {
 };
 
 /// How many records of an instance are committed for certain, of those that this session has seen.
-/// There may be more, and never fewer, as a history only grows and a number belongs to one instance.
+/// There may be more, and never fewer, as a history only grows and a number belongs to one
+/// instance.
 class known_records {
 public:
     void note(std::int64_t number, std::size_t records) {

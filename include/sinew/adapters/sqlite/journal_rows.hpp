@@ -3,8 +3,8 @@
 /// @file
 /// How a journal in SQLite is read.
 ///
-/// **Guarantees.** What is committed is read, and nothing else: while the store's own transaction is
-/// open, through another connection. Within a transaction, what that one sees.
+/// **Guarantees.** What is committed is read, and nothing else: while the store's own transaction
+/// is open, through another connection. Within a transaction, what that one sees.
 
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>

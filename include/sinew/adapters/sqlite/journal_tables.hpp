@@ -17,9 +17,10 @@
 /// row's key. So a record is one insertion into one tree, its instance's history lies side by side,
 /// and the key keeps a record from being made twice.
 ///
-/// An instance's row notes how many records there were when it was written (`known`). Progress, wait
-/// and the count of silent claims are void as soon as there are more, so a record ends them without
-/// a write to the row. Where that is all that a record would do, `plain` is the epoch of the claim.
+/// An instance's row notes how many records there were when it was written (`known`). Progress,
+/// wait and the count of silent claims are void as soon as there are more, so a record ends them
+/// without a write to the row. Where that is all that a record would do, `plain` is the epoch of
+/// the claim.
 ///
 /// | an open instance that | is found by |
 /// | --- | --- |
@@ -28,8 +29,8 @@
 /// | is held under a seat | `journal_held`, which a sweep reads once the lease has ended |
 ///
 /// **Invariants.** Each open instance is in exactly one of these, and none that is parked or has
-/// ended is in any. Columns that indexes are made of are written when a claim begins or ends, and not
-/// with a record. A number is never given to another instance, also after a purge.
+/// ended is in any. Columns that indexes are made of are written when a claim begins or ends, and
+/// not with a record. A number is never given to another instance, also after a purge.
 
 #include <sinew/adapters/sqlite/schema.hpp>
 

@@ -19,8 +19,8 @@
 
 namespace sinew::sqlite::detail {
 
-/// The statements that change a lease. `take` has to find the epoch and the beat that were seen; the
-/// others are for whoever has made sure of the epoch in the same transaction.
+/// The statements that change a lease. `take` has to find the epoch and the beat that were seen;
+/// the others are for whoever has made sure of the epoch in the same transaction.
 struct lease_writes {
     lease_writes(const naming& named, std::string_view table)
         : take(named(update(table).append("epoch = epoch + 1, beat = 0, owner = ? WHERE stream = ? "

@@ -9,11 +9,11 @@
 ///
 /// **On failure.** What `errors.hpp` names, all of it unavailable; and `permanent_error`
 /// (`member_replaced`) once another process has joined under the same member name.
-/// **On crash.** Its partitions are given away when its lease ends; at once, if a process joins under
-/// the same member name.
+/// **On crash.** Its partitions are given away when its lease ends; at once, if a process joins
+/// under the same member name.
 /// **Bounds.** It has a connection of its own and holds no lock between calls. A poll does not wait
-/// for a lock beyond a few milliseconds: what it could not write then, it writes at the next one. One
-/// thread at a time.
+/// for a lock beyond a few milliseconds: what it could not write then, it writes at the next one.
+/// One thread at a time.
 
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>

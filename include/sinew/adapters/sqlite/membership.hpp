@@ -116,8 +116,8 @@ public:
 
     /// Joins or renews, frees what was given back, removes who is dead, and shares out anew.
     ///
-    /// **On failure.** Throws `permanent_error` (`member_replaced`) if another has joined under this
-    /// name since, and what the file throws.
+    /// **On failure.** Throws `permanent_error` (`member_replaced`) if another has joined under
+    /// this name since, and what the file throws.
     void attend(steady_time until, const std::vector<given_back>& back) {
         log_transaction tx(*db_, until);
         const steady_time at = now();

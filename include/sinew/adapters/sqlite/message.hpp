@@ -5,8 +5,8 @@
 ///
 /// **Guarantees.** The view stays valid, at the same address, while the message lives, whatever the
 /// log does. Where it lies in memory is used again for later messages.
-/// **Bounds.** At most 1,024 records of at most 64 KiB each are kept for that. A message may be read
-/// and destroyed on any thread.
+/// **Bounds.** At most 1,024 records of at most 64 KiB each are kept for that. A message may be
+/// read and destroyed on any thread.
 
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/event_columns.hpp>

@@ -16,8 +16,8 @@
 /// **Invariants.** Of one key, what lies behind has higher numbers than what lies before: a sweep
 /// goes from the last entry of the shard to the first, what goes back begins with the first, and
 /// until all of it is back what is added goes behind.
-/// **Bounds.** One call looks at `look_bite` entries and moves `move_bite` of them at most. Before it
-/// looks it gives as many that lie in bundles rows of their own.
+/// **Bounds.** One call looks at `look_bite` entries and moves `move_bite` of them at most. Before
+/// it looks it gives as many that lie in bundles rows of their own.
 
 #include <sinew/adapters/sqlite/outbox_bundles.hpp>
 #include <sinew/adapters/sqlite/outbox_claim.hpp>

@@ -16,7 +16,8 @@
 ///
 /// **Guarantees.** What was written reads back the same, for any bytes. A bundle that is cut off or
 /// damaged is a `corrupt_error`.
-/// **Bounds.** A bundle has at most `bundle_entries_max` entries and about `bundle_bytes_max` bytes.
+/// **Bounds.** A bundle has at most `bundle_entries_max` entries and about `bundle_bytes_max`
+/// bytes.
 
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/event_columns.hpp>
@@ -177,8 +178,8 @@ public:
         }
     }
 
-    /// Does so with the last bundles of a shard that begin up to `place`, until so many entries were
-    /// unpacked. Answers from which place on there is no bundle any more.
+    /// Does so with the last bundles of a shard that begin up to `place`, until so many entries
+    /// were unpacked. Answers from which place on there is no bundle any more.
     [[nodiscard]] std::int64_t unpack_last(std::int64_t place, std::size_t entries) const {
         const std::int64_t first = box_->place(box_->shard_at(place), 0);
         std::int64_t from = first;

@@ -126,12 +126,12 @@ private:
         }
     }
 
-    /// How many entries are marked in one statement at most; one that was refused among them has the
-    /// others of these marked one by one.
+    /// How many entries are marked in one statement at most; one that was refused among them has
+    /// the others of these marked one by one.
     static constexpr std::size_t at_once = 64;
 
-    /// Whether these are all that wait in the shard from the first to the last of them. So it is as a
-    /// rule, and what lies side by side costs far less to take out at once.
+    /// Whether these are all that wait in the shard from the first to the last of them. So it is as
+    /// a rule, and what lies side by side costs far less to take out at once.
     [[nodiscard]] bool are_neighbours(shard_id shard, std::span<const std::int64_t> numbers) const {
         statement run = use(session_->outbox->writes.places);
         run.bind(box_->place(shard, numbers.front()), box_->place(shard, numbers.back()),

@@ -7,8 +7,8 @@
 /// What is left of its block is good as long as nobody has drawn another one since, which each
 /// transaction looks at first. So numbers rise in the order of the commits, with gaps.
 ///
-/// **Guarantees.** Nothing that is kept can be made wrong by a rollback: a block that was drawn in a
-/// transaction is written again before its commit, in case the part that drew it was undone, and
+/// **Guarantees.** Nothing that is kept can be made wrong by a rollback: a block that was drawn in
+/// a transaction is written again before its commit, in case the part that drew it was undone, and
 /// forgotten if it did not commit.
 
 #include <sinew/adapters/sqlite/added_signal.hpp>

@@ -17,8 +17,8 @@ namespace sinew::sqlite::detail {
 
 class own_writes {
 public:
-    /// **On failure.** Throws `unavailable_error` while a transaction of the store is open, or if the
-    /// file is locked until `until`.
+    /// **On failure.** Throws `unavailable_error` while a transaction of the store is open, or if
+    /// the file is locked until `until`.
     [[nodiscard]] static transaction begin(const std::shared_ptr<session>& on, const char* what,
                                            steady_time until) {
         on->check_idle(what);

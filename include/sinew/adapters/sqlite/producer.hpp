@@ -88,8 +88,9 @@ private:
 
 /// Publishes to one topic. Made by `log::producer`.
 ///
-/// **Guarantees.** An event goes to the partition of its key; without a key, to one by its identity.
-/// Offsets follow the order of commits, so a reader never sees a later record before an earlier one.
+/// **Guarantees.** An event goes to the partition of its key; without a key, to one by its
+/// identity. Offsets follow the order of commits, so a reader never sees a later record before an
+/// earlier one.
 /// **Bounds.** It has a connection of its own; one thread at a time. While a transaction is open on
 /// the same file, also the caller's own in a store, it waits until `until`.
 class producer {

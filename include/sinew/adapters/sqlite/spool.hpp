@@ -5,9 +5,9 @@
 ///
 /// **Guarantees.** Every numbered sentence of the concepts holds. What was stored survives the end
 /// of the process and a loss of power: each `put` is synced. The folder is 0700 and its files are
-/// 0600; it is locked while the spool is open. Whatever a crash or a failing disk left of the files,
-/// the spool opens: what is damaged is set aside (see `spool_files.hpp`), and what can be read of it
-/// is kept in order (see `spool_salvage.hpp`).
+/// 0600; it is locked while the spool is open. Whatever a crash or a failing disk left of the
+/// files, the spool opens: what is damaged is set aside (see `spool_files.hpp`), and what can be
+/// read of it is kept in order (see `spool_salvage.hpp`).
 ///
 /// **Bounds.** Any thread may call at any time: publishers and a drainer share one object. A call
 /// waits for the others', and for the disk, which no deadline can interrupt. In memory there is a

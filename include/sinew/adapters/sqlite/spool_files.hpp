@@ -13,9 +13,9 @@
 /// | `spool.db.fresh`, `spool.db.reading` | work that was cut off; made anew |
 ///
 /// **Guarantees.** The folder is 0700 and the files are 0600, and no name comes from an event. A
-/// damaged file is renamed, never deleted and never overwritten. The change to the salvaged file can
-/// be cut off anywhere and is finished at the next start; the write-ahead log goes first, so it never
-/// stands beside a file that it does not belong to.
+/// damaged file is renamed, never deleted and never overwritten. The change to the salvaged file
+/// can be cut off anywhere and is finished at the next start; the write-ahead log goes first, so it
+/// never stands beside a file that it does not belong to.
 
 #include <sinew/adapters/sqlite/errors.hpp>
 #include <sinew/core/error.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// The tables of a spool in SQLite: one row for each entry, with a checksum, and one for what became
-/// of it.
+/// The tables of a spool in SQLite: one row for each entry, with a checksum, and one for what
+/// became of it.
 ///
 /// **Guarantees.** A row that was damaged by a flipped bit is recognised: its checksum covers the
 /// number, the time and every byte of the event. It is meant for accidents, not for attackers.

@@ -7,8 +7,8 @@
 /// crash left. That is right for a torn tail. If a later frame ends a transaction of the same log,
 /// though, something has damaged the middle, and what is behind would be lost without a word.
 ///
-/// **Source.** "The WAL Format" in SQLite's "Database File Format": a header of 32 bytes, then frames
-/// of 24 bytes and a page; checksums run on from frame to frame.
+/// **Source.** "The WAL Format" in SQLite's "Database File Format": a header of 32 bytes, then
+/// frames of 24 bytes and a page; checksums run on from frame to frame.
 
 #include <cstddef>
 #include <cstdint>

@@ -13,8 +13,9 @@
 /// | `std::optional<T>` | NULL or as `T` | NULL or as `T` |
 /// | `nullptr`, `std::nullopt` | NULL | |
 ///
-/// **Guarantees.** Bytes come back as they went in: a BLOB always, TEXT in a database whose encoding
-/// is UTF-8 (SQLite's default). A statement is reset and forgets its values on every way out.
+/// **Guarantees.** Bytes come back as they went in: a BLOB always, TEXT in a database whose
+/// encoding is UTF-8 (SQLite's default). A statement is reset and forgets its values on every way
+/// out.
 /// **Bounds.** Binding copies nothing: a value has to live until the statement has run.
 
 #include <sinew/adapters/sqlite/errors.hpp>

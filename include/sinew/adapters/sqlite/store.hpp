@@ -144,8 +144,9 @@ public:
     /// The outbox of that name in this store's file. It and its tables are made if they are not
     /// there.
     ///
-    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses, and
-    /// for another number of shards than the outbox was made with; `schema_error` for tables of a newer version.
+    /// **On failure.** Throws `usage_error` for an empty name, for options that `check` refuses,
+    /// and for another number of shards than the outbox was made with; `schema_error` for tables of
+    /// a newer version.
     [[nodiscard]] sqlite::outbox outbox(const std::string& name,
                                         const outbox_options& options = {}) const {
         return sqlite::outbox(session_, name, options);
@@ -154,8 +155,9 @@ public:
     /// The journal of that name in this store's file. It and its tables are made if they are not
     /// there.
     ///
-    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another number
-    /// of seats than the journal was made with; `schema_error` for tables of a newer version.
+    /// **On failure.** Throws `usage_error` for options that `check` refuses, and for another
+    /// number of seats than the journal was made with; `schema_error` for tables of a newer
+    /// version.
     [[nodiscard]] sqlite::journal journal(const std::string& name,
                                           const journal_options& options = {}) const {
         return sqlite::journal(session_, name, options);

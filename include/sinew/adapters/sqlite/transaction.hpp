@@ -21,8 +21,8 @@
 ///
 /// **On failure.** A commit that finds no room is rolled back and aborted. One during which the
 /// operating system reports an error is unknown: what was written before a failed sync may come
-/// back after a loss of power. A deferred foreign key is looked at by the commit alone, so where one
-/// does not hold the commit is aborted, each time: leave such keys immediate.
+/// back after a loss of power. A deferred foreign key is looked at by the commit alone, so where
+/// one does not hold the commit is aborted, each time: leave such keys immediate.
 
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>

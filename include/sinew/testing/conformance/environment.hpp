@@ -4,8 +4,8 @@
 /// The environment in which a suite drives an adapter, and its time.
 ///
 /// A factory makes a fresh environment for each claim: data of its own (a new database, file, topic
-/// or schema), with nothing in it. Each suite says which members it needs; the ones here are the same
-/// for all, and optional.
+/// or schema), with nothing in it. Each suite says which members it needs; the ones here are the
+/// same for all, and optional.
 ///
 /// | member | means | without it |
 /// | --- | --- | --- |

@@ -3,8 +3,8 @@
 /// @file
 /// Values as strangers send them: bytes that are no text, texts that only look alike, long ones.
 ///
-/// **Invariants.** No two of `hostile_texts` are equal byte by byte, though many are to somebody who
-/// trims, folds case, stops at a NUL, normalises Unicode, or takes them for numbers or SQL.
+/// **Invariants.** No two of `hostile_texts` are equal byte by byte, though many are to somebody
+/// who trims, folds case, stops at a NUL, normalises Unicode, or takes them for numbers or SQL.
 
 #include <sinew/core/event.hpp>
 
@@ -54,7 +54,8 @@ namespace sinew::testing::conformance {
             .partitionkey = std::move(key)};
 }
 
-/// Events that strain whoever carries them. Each is a valid one: it has id, source and type in UTF-8.
+/// Events that strain whoever carries them. Each is a valid one: it has id, source and type in
+/// UTF-8.
 [[nodiscard]] inline std::vector<event> hostile_events() {
     using namespace std::string_literals;
     std::string every_byte;

@@ -36,8 +36,8 @@ struct memory_journal_environment : virtual_time {
     }
 };
 
-/// Carries out the steps of one history on a journal. Its instances have the history's name as their
-/// type, so that histories on the same journal don't meet.
+/// Carries out the steps of one history on a journal. Its instances have the history's name as
+/// their type, so that histories on the same journal don't meet.
 template <class Env>
 class journal_player {
 public:

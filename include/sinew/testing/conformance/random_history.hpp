@@ -3,8 +3,9 @@
 /// @file
 /// Random histories, played on an adapter and on the in-memory reference, answer by answer.
 ///
-/// **Guarantees.** The same seed gives the same histories. A history on which the two differ is made
-/// shorter for as long as they still do, so that what is shown holds nothing that is not needed.
+/// **Guarantees.** The same seed gives the same histories. A history on which the two differ is
+/// made shorter for as long as they still do, so that what is shown holds nothing that is not
+/// needed.
 
 #include <sinew/core/error.hpp>
 #include <sinew/core/random.hpp>
@@ -36,8 +37,8 @@ struct disagreement {
     std::string came;
 };
 
-/// Plays a step; an exception is an answer, too. Who has to wait for an answer knows from `expected`
-/// when to stop; the reference, which plays first, is told nothing.
+/// Plays a step; an exception is an answer, too. Who has to wait for an answer knows from
+/// `expected` when to stop; the reference, which plays first, is told nothing.
 template <class Player>
 [[nodiscard]] std::string play(Player& player, const step& one, std::string_view expected = {}) {
     try {
@@ -72,9 +73,9 @@ template <class Env>
     return [&env]() -> Env& { return env; };
 }
 
-/// Plays histories on two environments and compares each answer. `fits` says which steps both can do.
-/// A player is made of an environment and a name that no other history has; `make` and `make_model`
-/// give the environments.
+/// Plays histories on two environments and compares each answer. `fits` says which steps both can
+/// do. A player is made of an environment and a name that no other history has; `make` and
+/// `make_model` give the environments.
 template <class Player, class Model, class Make, class MakeModel, class Fits>
 void compare_histories(check& c, Make make, MakeModel make_model, Fits fits,
                        int histories = histories_max) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What the suite for sources needs of an environment, and the steps that its scenarios are made of.
+/// What the suite for sources needs of an environment, and the steps that its scenarios are made
+/// of.
 ///
 /// | member | means | |
 /// | --- | --- | --- |

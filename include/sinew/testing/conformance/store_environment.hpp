@@ -12,8 +12,8 @@
 /// | `lose_reply()` | the next commit gets no answer | optional |
 ///
 /// After `crash` the stores and transactions that were there before are destroyed and not used. It
-/// can be as little as nothing (data in memory), a copy of the files as they are at this instant, or
-/// the end of all sessions on the server.
+/// can be as little as nothing (data in memory), a copy of the files as they are at this instant,
+/// or the end of all sessions on the server.
 
 #include <sinew/core/commit_result.hpp>
 #include <sinew/core/error.hpp>

@@ -3,11 +3,11 @@
 /// @file
 /// Random histories of a store: compared with the in-memory store, and between two connections.
 ///
-/// **Guarantees.** The histories come from a fixed seed, so the same adapter sees the same ones. One
-/// that differs from the reference is made shorter until each of its steps is needed.
+/// **Guarantees.** The histories come from a fixed seed, so the same adapter sees the same ones.
+/// One that differs from the reference is made shorter until each of its steps is needed.
 ///
-/// **Bounds.** `histories_max` histories of `steps_max` steps, on one environment: each history uses
-/// names of its own.
+/// **Bounds.** `histories_max` histories of `steps_max` steps, on one environment: each history
+/// uses names of its own.
 
 #include <sinew/adapters/memory/store.hpp>
 #include <sinew/core/random.hpp>
@@ -40,8 +40,8 @@ struct memory_environment {
     }
 };
 
-/// Carries out the steps of one history on a store and writes down the answers. A step that makes no
-/// sense where it stands (commit without a transaction) does nothing.
+/// Carries out the steps of one history on a store and writes down the answers. A step that makes
+/// no sense where it stands (commit without a transaction) does nothing.
 template <class Env>
 class store_player {
 public:
@@ -225,7 +225,8 @@ struct serial_story {
 
 using three_values = std::array<value, 3>;
 
-/// Whether running the stories in some order, from nothing, reads what they read and ends in `last`.
+/// Whether running the stories in some order, from nothing, reads what they read and ends in
+/// `last`.
 inline bool has_order(const std::vector<serial_story>& stories, std::vector<bool>& used,
                       const three_values& now, const three_values& last) {
     bool any_left = false;

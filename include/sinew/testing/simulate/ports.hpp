@@ -102,8 +102,8 @@ public:
     /// The user's store; its calls end as the tape says.
     store_type store;
 
-    /// What the topic and the group are called, and limits that fit a small world. Take it as it is,
-    /// or change what is the user's own; the seed has to stay fixed.
+    /// What the topic and the group are called, and limits that fit a small world. Take it as it
+    /// is, or change what is the user's own; the seed has to stay fixed.
     [[nodiscard]] subscription_options subscription() const {
         return {.topic = std::string(detail::simulated_topic),
                 .group = std::string(detail::simulated_group),

@@ -4,8 +4,8 @@
 /// One schedule of a simulation: the user's world, the log, the process, and the judgement.
 ///
 /// **Judged.** All laws of `laws.hpp` that hold for any handler; then, if these hold, the master
-/// oracle: the state of each key is that of the sequential run without faults. An event that nothing
-/// but faults gave up is the schedule's doing, and ends the judgement of the state.
+/// oracle: the state of each key is that of the sequential run without faults. An event that
+/// nothing but faults gave up is the schedule's doing, and ends the judgement of the state.
 
 #include <sinew/adapters/memory/database.hpp>
 #include <sinew/adapters/memory/dead_letters.hpp>
@@ -250,8 +250,9 @@ private:
         judged_[partition] = std::max(judged_[partition], through);
     }
 
-    /// Whether nothing but faults gave the event up: they used up its attempts, or killed its process
-    /// so often that it was taken for the author. (No handler kills a simulated process by itself.)
+    /// Whether nothing but faults gave the event up: they used up its attempts, or killed its
+    /// process so often that it was taken for the author. (No handler kills a simulated process by
+    /// itself.)
     [[nodiscard]] bool died_of_faults(const dead_letter_record& letter) {
         return letter.reason == "crash_loop" || (letter.kind == failure_class::transient &&
                                                  letter.attempts <= faults_in(letter.original.id));
