@@ -185,7 +185,7 @@ public:
           runner_(running_, running_.journal("bench"),
                   runner_options{.owner = "bench", .instances_max = at_once}, process),
           process_(std::move(process)) {
-        runner_.measure_with([] { return machine_clock::now().steady; });
+        runner_.measure_with([] { return steady_time(std::chrono::steady_clock::now()); });
     }
 
     void start(std::size_t instances) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -311,6 +312,29 @@ TEST_CASE("saga plan: any history at all has a next, which breaks no rule") {
         }
     }
     REQUIRE(seen > 1'000'000);
+}
+
+TEST_CASE("saga plan: what comes next behind records is what comes next once they are seen") {
+    std::size_t looked = 0;
+    for (const auto shape : shapes) {
+        const auto alphabet = all_records(shape.size());
+        const auto positions = all_positions(shape.size());
+        for (const auto& first : alphabet) {
+            const auto before = plan(shape, {first});
+            for (const auto& second : alphabet) {
+                const auto behind = plan(shape, {first, second});
+                for (const auto& here : positions) {
+                    if (before.next_after(std::span(&second, 1), here) != behind.next(here)) {
+                        FAIL(shape << " " << shown({first, second}));
+                    }
+                    ++looked;
+                }
+            }
+            REQUIRE(before.next_after({}, {}) == before.next());
+            REQUIRE(before.next() == plan(shape, {first}).next());
+        }
+    }
+    REQUIRE(looked > 100'000);
 }
 
 TEST_CASE("saga plan: a record that comes twice changes nothing") {

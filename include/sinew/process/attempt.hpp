@@ -93,7 +93,7 @@ public:
     /// is written: at most for `within`.
     static attempt_result sent(event command, duration within) {
         attempt_result out(attempt_end::sent);
-        out.command_ = std::move(command);
+        out.command_.emplace(std::move(command));
         out.within_ = within;
         return out;
     }
@@ -110,8 +110,8 @@ public:
     /// Failed: whether its effect may be there all the same.
     [[nodiscard]] bool leaves_doubt() const noexcept { return leaves_doubt_; }
     /// Sent: the command, complete but for its time.
-    [[nodiscard]] const event& command() const& noexcept { return command_; }
-    [[nodiscard]] event&& command() && noexcept { return std::move(command_); }
+    [[nodiscard]] const event& command() const& noexcept { return *command_; }
+    [[nodiscard]] event&& command() && noexcept { return *std::move(command_); }
     [[nodiscard]] duration within() const noexcept { return within_; }
 
 private:
@@ -119,7 +119,7 @@ private:
 
     std::string bytes_{};
     failure why_{};
-    event command_{};
+    std::optional<event> command_{};
     duration within_{};
     attempt_end end_;
     bool leaves_doubt_ = false;

@@ -200,10 +200,11 @@ public:
     }
 
     /// What was written is done. `is_cancelled`: as the answer to the write said.
-    void apply(const journal_write& written, bool is_cancelled, wall_time now) {
-        for (const auto& record : written.records) {
-            history_.push_back(record);
+    void apply(journal_write written, bool is_cancelled, wall_time now) {
+        make_room(written.records.size());
+        for (auto& record : written.records) {
             plan_.see(record);
+            history_.push_back(std::move(record));
         }
         if (!written.records.empty()) {
             what_.progress.reset();
@@ -213,8 +214,8 @@ public:
             is_suspect_ = is_suspect_ && written.progress.has_value();
         }
         if (written.progress) {
-            what_.progress = written.progress;
             is_noted_ = written.progress->starts != 0;
+            what_.progress = std::move(written.progress);
         }
         if (is_cancelled && !what_.cancelled) {
             what_.cancelled =
@@ -235,6 +236,14 @@ public:
     }
 
 private:
+    /// Records are large, and come one by one.
+    void make_room(std::size_t records) {
+        constexpr std::size_t more = 8;
+        if (history_.capacity() - history_.size() < records) {
+            history_.reserve(2 * history_.size() + records + more);
+        }
+    }
+
     [[nodiscard]] bool was_silent(std::uint32_t unsettled) const noexcept {
         if (unsettled > 1) {
             return true;
@@ -327,8 +336,9 @@ private:
             plan_.find(what_.progress->where.step) == step) {
             out.progress = *what_.progress;
         } else {
-            out.progress = progress_at(
-                std::nullopt, {std::string(lasting_name(what_, match_.steps[step])), phase}, now);
+            out.progress.where.step = lasting_name(what_, match_.steps[step]);
+            out.progress.where.phase = phase;
+            out.progress.begun = now;
         }
         return out;
     }
@@ -394,23 +404,21 @@ private:
     }
     /// Ends the claim, if nothing is left to do behind what is written.
     void conclude(journal_write& out, wall_time now) const {
-        const saga_plan after = plan_with(out);
         const plan_position here{what_.cancelled.has_value(), {}, false, false};
-        end(out, after, here, after.next(here), now);
+        end(out, here, plan_.next_after(out.records, here), now);
     }
     /// Puts a step off; unless it is not to be tried again, since the instance was cancelled.
     void put_off(journal_write& out, step_progress progress, duration retry_in,
                  wall_time now) const {
-        const saga_plan after = plan_with(out);
         const plan_position here{what_.cancelled.has_value(), progress.where, progress.in_doubt,
                                  true};
-        const plan_decision to_do = after.next(here);
+        const plan_decision to_do = plan_.next_after(out.records, here);
         out.progress = std::move(progress);
         if (to_do.what == plan_verdict::wait) {
             out.end = claim_end::released;
             out.wait = instance_wait{put_off_by(now, retry_in), std::nullopt};
         } else {
-            end(out, after, here, to_do, now);
+            end(out, here, to_do, now);
         }
     }
     void park(journal_write& out, const attempt_place& at, step_progress progress,
@@ -426,15 +434,15 @@ private:
             note_of_giving_up(reason, plan_with(out), here, at.where(), progress.last_failure, now);
         out.progress = std::move(progress);
     }
-    /// What a plan's word means for the claim.
-    void end(journal_write& out, const saga_plan& plan, const plan_position& here,
-             const plan_decision& to_do, wall_time now) const {
+    /// What the plan's word means for the claim.
+    void end(journal_write& out, const plan_position& here, const plan_decision& to_do,
+             wall_time now) const {
         switch (to_do.what) {
             case plan_verdict::complete: out.end = claim_end::completed; break;
             case plan_verdict::end_compensated: out.end = claim_end::compensated; break;
             case plan_verdict::park:
                 out.end = claim_end::parked;
-                out.why = note_of_giving_up(to_do.reason, plan, here, address_of(to_do, plan),
+                out.why = note_of_giving_up(to_do.reason, plan_with(out), here, address_of(to_do),
                                             failure_of(to_do, out), now);
                 break;
             case plan_verdict::act:
@@ -442,9 +450,8 @@ private:
             case plan_verdict::wait: break;
         }
     }
-    [[nodiscard]] static step_address address_of(const plan_decision& to_do,
-                                                 const saga_plan& plan) {
-        return {plan.step(to_do.step).name,
+    [[nodiscard]] step_address address_of(const plan_decision& to_do) const {
+        return {plan_.step(to_do.step).name,
                 to_do.reason == park_reason::not_undone ? step_phase::undo : step_phase::act};
     }
     /// The last failure of the step for which an instance is parked.
@@ -483,7 +490,7 @@ private:
     [[nodiscard]] journal_write ended(const plan_decision& to_do, wall_time now) const {
         journal_write out = begin();
         out.progress = what_.progress;
-        end(out, plan_, position(now), to_do, now);
+        end(out, position(now), to_do, now);
         return out;
     }
     [[nodiscard]] journal_write poisoned(const attempt_place& at, wall_time now) const {

@@ -193,6 +193,7 @@ public:
             return false;
         }
         s.held.clear();
+        s.has_gone = false;
         s.seat.reset();
         s.leaving = {};
         s.next_look = steady_time::min();

@@ -35,7 +35,9 @@ void lose_seat(State& s) {
     ++s.counts.seats_lost;
     s.tell([&](auto& o) { o.on_seat_lost(s.seat_note(s.seat->lease, "stale")); });
     for (auto& h : s.held) {
-        h.gone = h.gone || !h.pending;
+        if (!h.pending) {
+            s.let_go(h);
+        }
         h.is_last = true;
     }
     s.seat.reset();

@@ -34,12 +34,12 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace sinew {
 
@@ -141,7 +141,8 @@ struct runner_state {
     port_gate store_gate;
     splitmix64 random;
     std::optional<taken_seat> seat{};
-    std::vector<held_instance> held{};
+    std::deque<held_instance> held{};  ///< those in their turn first
+    bool has_gone = false;             ///< one of them is to be forgotten
     runner_counts counts{};
     moment now{};
     steady_time (*stopwatch)() = nullptr;         ///< tells the time within a step
@@ -184,18 +185,22 @@ struct runner_state {
         return at < now.steady ? now.steady : at;
     }
     /// The time of the wall, also within a step.
-    [[nodiscard]] wall_time wall() const {
-        return now.wall + std::chrono::duration_cast<wall_time::duration>(clock() - now.steady);
+    [[nodiscard]] wall_time wall() const { return wall(clock()); }
+    [[nodiscard]] wall_time wall(steady_time at) const {
+        return now.wall + std::chrono::duration_cast<wall_time::duration>(at - now.steady);
     }
 
-    [[nodiscard]] bool store_is_open() const { return store_gate.is_open(clock()); }
+    [[nodiscard]] bool store_is_open() const {
+        // A clock is dear enough to be read only where it matters.
+        return store_gate.is_open(now.steady) || store_gate.is_open(clock());
+    }
     /// Until when it may work, if its lease is not renewed.
     [[nodiscard]] steady_time valid_until() const noexcept {
         return seat ? later(seat->sent, options.lease) : steady_time::min();
     }
     /// Whether it may make attempts.
     [[nodiscard]] bool may_work() const {
-        return seat && leaving.empty() && clock() < valid_until() && store_is_open();
+        return seat && leaving.empty() && store_is_open() && clock() < valid_until();
     }
 
     template <class Tell>
@@ -322,7 +327,19 @@ struct runner_state {
         }
         return due;
     }
+    /// The instance is to be forgotten.
+    void let_go(held_instance& h) noexcept {
+        h.gone = true;
+        has_gone = true;
+    }
+    /// Forgets those that are gone. Where the first one goes, no other is moved: they are large.
     void sweep() {
+        if (!std::exchange(has_gone, false)) {
+            return;
+        }
+        while (!held.empty() && held.front().gone) {
+            held.pop_front();
+        }
         std::erase_if(held, [](const held_instance& h) { return h.gone; });
     }
 

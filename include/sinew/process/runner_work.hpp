@@ -178,7 +178,6 @@ bool claim_due(State& s) {
     }
     heed_pace(s, sent);
     try {
-        s.held.reserve(s.held.size() + (*answer)->size());
         for (auto& entry : **answer) {
             hold(s, std::move(entry));
         }
@@ -207,18 +206,19 @@ public:
     template <class State>
     told_attempt(State& s, const held_instance& h, const attempt_place& at, steady_time until)
         : key_(make_step_key(h.run.what(), h.run.match().steps[at.step], at.phase)),
-          key_of_act_(
-              at.phase == step_phase::act
-                  ? key_
-                  : make_step_key(h.run.what(), h.run.match().steps[at.step], step_phase::act)),
           info_{h.run.what(), h.run.history(), h.run.match()} {
         info_.step = place_in_code(h, at);
         info_.phase = at.phase;
         info_.attempt = at.progress.attempts + 1;
-        info_.now = {s.clock(), s.wall()};
+        info_.now.steady = s.clock();
+        info_.now.wall = s.wall(info_.now.steady);
         info_.until = until;
         info_.key = key_;
-        info_.key_of_act = key_of_act_;
+        if (at.phase == step_phase::undo) {
+            key_of_act_ =
+                make_step_key(h.run.what(), h.run.match().steps[at.step], step_phase::act);
+        }
+        info_.key_of_act = at.phase == step_phase::undo ? key_of_act_ : key_;
         info_.is_in_doubt = at.progress.in_doubt;
         if (h.run.takes_reply(at)) {
             info_.reply = *h.run.reply();
@@ -232,7 +232,7 @@ public:
 
 private:
     std::string key_;
-    std::string key_of_act_;
+    std::string key_of_act_{};  ///< of an undo
     attempt_info info_;
 };
 

@@ -26,6 +26,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -140,18 +141,20 @@ void tell_of_end(State& s, const held_instance& h, const journal_write& written)
 /// The write of an instance is done. Tells of it, and lets the instance go on from there.
 template <class State>
 void is_written(State& s, held_instance& h, bool is_cancelled) {
-    const pending_write done = *std::exchange(h.pending, std::nullopt);
+    pending_write done = std::move(*h.pending);
+    h.pending.reset();
     const bool was_cancelled = h.run.what().cancelled.has_value();
     for (const auto& record : done.what.records) {
         tell_of_record(s, h, record, done.took);
     }
     tell_of_progress(s, h, done);
     tell_of_end(s, h, done.what);
-    h.gone = h.is_last || done.what.end != claim_end::none;
     h.alone = false;
     h.conflicts = 0;
-    if (!h.gone) {
-        h.run.apply(done.what, is_cancelled, s.wall());
+    if (h.is_last || done.what.end != claim_end::none) {
+        s.let_go(h);
+    } else {
+        h.run.apply(std::move(done.what), is_cancelled, s.wall());
         if (is_cancelled && !was_cancelled) {
             s.tell([&](auto& o) { o.on_cancelled(s.instance_note(h, "cancelled")); });
         }
@@ -164,7 +167,7 @@ void drop_stale(State& s, held_instance& h) {
     ++s.counts.stale;
     s.tell([&](auto& o) { o.on_stale(s.instance_note(h)); });
     h.pending.reset();
-    h.gone = true;
+    s.let_go(h);
 }
 
 /// Whether a write is found to be done. Nothing: it is not, and the claim is still the same.
@@ -205,7 +208,9 @@ void look_up(State& s, held_instance& h, bool is_stale) {
     const auto is_done = find_write(*found, h.pending->what);
     if (!is_done && !is_stale) {
         h.pending.reset();  // nothing of it is there, and nothing will be
-        h.gone = h.is_last;
+        if (h.is_last) {
+            s.let_go(h);
+        }
         return;
     }
     if (!is_done.value_or(false)) {
@@ -240,9 +245,16 @@ void take_write_answer(State& s, held_instance& h, write_result answer) {
     }
 }
 
-/// Writes of some instances, in one call.
+/// What the journal answers to the writes of some instances; nothing, if it could not be reached.
 template <class State>
-void write_some(State& s, const std::vector<held_instance*>& some) {
+[[nodiscard]] std::optional<std::vector<write_result>> ask_to_write(
+    State& s, std::span<held_instance* const> some) {
+    const auto ask = [&](std::span<const journal_write> writes) {
+        return s.ask([&](steady_time until) { return s.book.write(writes, s.wall(), until); });
+    };
+    if (some.size() == 1) {
+        return ask({&some.front()->pending->what, 1});
+    }
     std::vector<journal_write> writes;
     writes.reserve(some.size());
     for (auto* h : some) {
@@ -253,14 +265,20 @@ void write_some(State& s, const std::vector<held_instance*>& some) {
             some[i]->pending->what = std::move(writes[i]);
         }
     };
-    std::optional<std::vector<write_result>> answers;
     try {
-        answers = s.ask([&](steady_time until) { return s.book.write(writes, s.wall(), until); });
+        auto answers = ask(writes);
+        give_back();
+        return answers;
     } catch (...) {
         give_back();
         throw;
     }
-    give_back();
+}
+
+/// Writes of some instances, in one call.
+template <class State>
+void write_some(State& s, std::span<held_instance* const> some) {
+    const auto answers = ask_to_write(s, some);
     if (!answers) {
         s.counts.writes_unknown += some.size();
         for (auto* h : some) {
@@ -281,8 +299,9 @@ void write_some(State& s, const std::vector<held_instance*>& some) {
 /// Writes one that the journal refuses for ever as what it is: for people.
 template <class State>
 void write_alone(State& s, held_instance& h) {
+    held_instance* const one[] = {&h};
     try {
-        write_some(s, {&h});
+        write_some(s, one);
     } catch (const error& why) {
         auto& what = h.pending->what;
         if (what.records.empty() && what.end == claim_end::parked) {
@@ -294,7 +313,7 @@ void write_alone(State& s, held_instance& h) {
         what.wait.reset();
         what.why = failure_note{s.wall(), why.kind(), 0, why.reason(), why.what()};
         h.pending->is_repeated = false;
-        write_some(s, {&h});
+        write_some(s, one);
     }
 }
 

@@ -52,9 +52,10 @@ class saga_plan {
 public:
     explicit saga_plan(std::vector<matched_step> steps,
                        compensation_policy policy = compensation_policy::stop)
-        : policy_(policy) {
-        for (auto& one : steps) {
-            steps_.push_back({std::move(one), word::none, word::none, false, false});
+        : known_(std::move(steps)), policy_(policy) {
+        steps_.reserve(known_.size());
+        for (const auto& one : known_) {
+            steps_.push_back({one.kind, one.is_kept, one.in_code.has_value()});
         }
     }
     saga_plan(const definition_match& match, std::span<const step_record> history,
@@ -81,7 +82,7 @@ public:
     [[nodiscard]] plan_decision next(const plan_position& here = {}) const {
         const auto begun = here.begun ? find(here.begun->step) : std::nullopt;
         if (const auto doubt = pivot_in_doubt(here, begun)) {
-            if (steps_[*doubt].act == word::none && steps_[*doubt].what.in_code && !any_undone()) {
+            if (steps_[*doubt].act == word::none && steps_[*doubt].is_in_code && !any_undone()) {
                 // Until it is known, it is asked for again, under the same key.
                 return here.is_waiting ? plan_decision{plan_verdict::wait, *doubt}
                                        : plan_decision{plan_verdict::act, *doubt};
@@ -95,12 +96,22 @@ public:
         return is_begun && here.is_waiting ? plan_decision{plan_verdict::wait, out.step} : out;
     }
 
+    /// What comes next behind records that it has not seen.
+    [[nodiscard]] plan_decision next_after(std::span<const step_record> more,
+                                           const plan_position& here) const {
+        saga_plan then(*this, looks_ahead());
+        for (const auto& one : more) {
+            then.see(one);
+        }
+        return then.next(here);
+    }
+
     /// What is to be written of a step that is given up.
     [[nodiscard]] giving_up give_up(std::size_t step, step_phase phase, bool is_in_doubt) const {
         if (phase == step_phase::undo) {
             return policy_ == compensation_policy::go_on ? giving_up::record : giving_up::park;
         }
-        switch (steps_[step].what.kind) {
+        switch (steps_[step].kind) {
             case step_kind::compensable: return giving_up::record;
             case step_kind::pivot: return is_in_doubt ? giving_up::park : giving_up::record;
             case step_kind::retriable: break;
@@ -126,10 +137,10 @@ public:
         bool has_pivot = false;
         bool all_done = true;
         for (const auto& one : steps_) {
-            if (one.what.kind == step_kind::pivot && (one.what.in_code || is_behind(one.act))) {
+            if (one.kind == step_kind::pivot && (one.is_in_code || is_behind(one.act))) {
                 has_pivot = true;
                 all_done = is_behind(one.act);
-            } else if (one.what.kind == step_kind::compensable && !has_pivot) {
+            } else if (one.kind == step_kind::compensable && !has_pivot) {
                 all_done = all_done && (is_behind(one.act) || is_left_out(one));
             }
         }
@@ -137,13 +148,12 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return steps_.size(); }
-    [[nodiscard]] const matched_step& step(std::size_t at) const noexcept {
-        return steps_[at].what;
-    }
+    [[nodiscard]] const matched_step& step(std::size_t at) const noexcept { return known()[at]; }
     [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept {
-        for (std::size_t i = 0; i < steps_.size(); ++i) {
-            for (const auto& known : steps_[i].what.known_as) {
-                if (known == name) {
+        const auto& all = known();
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            for (const auto& its : all[i].known_as) {
+                if (its == name) {
                     return i;
                 }
             }
@@ -162,7 +172,7 @@ public:
                 if (any_undone() && !has_done_pivot()) {
                     return "acts though something was undone";
                 }
-                return steps_[one.step].what.in_code ? "" : "acts on a step that was removed";
+                return steps_[one.step].is_in_code ? "" : "acts on a step that was removed";
             case plan_verdict::compensate:
                 if (steps_[one.step].undo != word::none) {
                     return "undoes a step twice";
@@ -170,7 +180,7 @@ public:
                 if (is_past_return() && has_done_pivot()) {
                     return "undoes a step though the pivot is done";
                 }
-                return steps_[one.step].what.in_code ? "" : "undoes a step that was removed";
+                return steps_[one.step].is_in_code ? "" : "undoes a step that was removed";
             case plan_verdict::complete:
                 for (const auto& other : steps_) {
                     if (!is_behind(other.act) && !is_left_out(other)) {
@@ -191,14 +201,25 @@ private:
     /// The last word on a step in a phase.
     enum class word : std::uint8_t { none, done, failed, skipped };
 
+    /// Where a step stands. Small, since they are copied to look ahead with.
     struct stand {
-        matched_step what{};
+        step_kind kind = step_kind::retriable;
+        bool is_kept = true;
+        bool is_in_code = true;
         word act = word::none;
         word undo = word::none;
         bool is_doubtful = false;  ///< an action that failed may have happened
         bool is_left_out = false;  ///< added behind the instance's back
     };
 
+    /// The same, to look ahead with while that one lives: it has only the stands of its own.
+    struct looks_ahead {};
+    saga_plan(const saga_plan& of, looks_ahead)
+        : of_(&of.known()), steps_(of.steps_), policy_(of.policy_), has_turned_(of.has_turned_) {}
+
+    [[nodiscard]] const std::vector<matched_step>& known() const noexcept {
+        return of_ != nullptr ? *of_ : known_;
+    }
     [[nodiscard]] static bool is_behind(word w) noexcept {
         return w == word::done || w == word::skipped;
     }
@@ -209,7 +230,7 @@ private:
         return here.begun->phase == step_phase::undo;
     }
     /// Removed, so nobody can take it.
-    [[nodiscard]] static bool is_gone(const stand& one) noexcept { return !one.what.in_code; }
+    [[nodiscard]] static bool is_gone(const stand& one) noexcept { return !one.is_in_code; }
 
     bool see_act(stand& one, record_kind kind, bool is_unknown) {
         switch (kind) {
@@ -269,7 +290,7 @@ private:
     void leave_out_before(std::size_t end) {
         for (std::size_t i = 0; i < end; ++i) {
             steps_[i].is_left_out =
-                steps_[i].is_left_out || (!steps_[i].what.is_kept && steps_[i].act == word::none);
+                steps_[i].is_left_out || (!steps_[i].is_kept && steps_[i].act == word::none);
         }
     }
     [[nodiscard]] static bool is_left_out(const stand& one) noexcept {
@@ -286,7 +307,7 @@ private:
     }
     [[nodiscard]] bool has_done_pivot() const noexcept {
         for (const auto& one : steps_) {
-            if (one.what.kind == step_kind::pivot && is_behind(one.act)) {
+            if (one.kind == step_kind::pivot && is_behind(one.act)) {
                 return true;
             }
         }
@@ -298,7 +319,7 @@ private:
             const auto& one = steps_[i];
             const bool is_begun =
                 begun == i && is_acting(here) && here.is_in_doubt && one.act == word::none;
-            if (one.what.kind == step_kind::pivot && !is_behind(one.act) &&
+            if (one.kind == step_kind::pivot && !is_behind(one.act) &&
                 (one.is_doubtful || is_begun)) {
                 return i;
             }
@@ -311,7 +332,7 @@ private:
             return false;
         }
         for (const auto& one : steps_) {
-            if (one.act == word::failed && one.what.kind != step_kind::retriable) {
+            if (one.act == word::failed && one.kind != step_kind::retriable) {
                 return true;
             }
         }
@@ -323,7 +344,7 @@ private:
     [[nodiscard]] bool had_effect(std::size_t i, const plan_position& here,
                                   std::optional<std::size_t> begun) const noexcept {
         const auto& one = steps_[i];
-        return one.what.kind == step_kind::compensable &&
+        return one.kind == step_kind::compensable &&
                (one.act == word::done || one.is_doubtful ||
                 (begun == i && (here.is_in_doubt || is_undoing(here)) && one.act == word::none));
     }
@@ -352,7 +373,7 @@ private:
     [[nodiscard]] plan_decision forward(std::optional<std::size_t> begun) const {
         for (std::size_t i = 0; i < steps_.size(); ++i) {
             const auto& one = steps_[i];
-            const bool is_passed = begun && *begun > i && !one.what.is_kept;
+            const bool is_passed = begun && *begun > i && !one.is_kept;
             if (is_behind(one.act) || is_left_out(one) || (is_passed && one.act == word::none)) {
                 continue;
             }
@@ -364,6 +385,8 @@ private:
         return {plan_verdict::complete};
     }
 
+    std::vector<matched_step> known_{};
+    const std::vector<matched_step>* of_ = nullptr;  ///< another's, where this one looks ahead
     std::vector<stand> steps_{};
     compensation_policy policy_ = compensation_policy::stop;
     bool has_turned_ = false;
