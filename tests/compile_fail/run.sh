@@ -92,10 +92,11 @@ compile_twins() {
         touch "$header.twins_compile"
 }
 
-declare -A uses=() folder_of=()
+declare -A includes_of=() uses=() folder_of=()
 for file in "${files[@]}"; do
-    includes=$(sed -n '/^#include /p' "$file")
-    uses[x$includes]=$((${uses[x$includes]:-0} + 1))
+    includes=x$(sed -n '/^#include /p' "$file")
+    includes_of[$file]=$includes
+    uses[$includes]=$((${uses[$includes]:-0} + 1))
 done
 for includes in "${!uses[@]}"; do
     if [[ $includes == x ]] || ((${uses[$includes]} < 2)); then
@@ -113,7 +114,7 @@ wait
 running=0
 
 for file in "${files[@]}"; do
-    shared=${folder_of[x$(sed -n '/^#include /p' "$file")]:-}
+    shared=${folder_of[${includes_of[$file]}]:-}
     # What specialises a template of the library cannot stand in another namespace.
     if [[ -n $shared ]] && ! grep -qE '^(template <>|namespace [a-z])' "$file"; then
         printf 'namespace in_%s {\n#include "%s"\n}\n' \
@@ -172,7 +173,7 @@ judge() {
 }
 
 for file in "${files[@]}"; do
-    shared=${folder_of[x$(sed -n '/^#include /p' "$file")]:-}
+    shared=${folder_of[${includes_of[$file]}]:-}
     for i in "${!compilers[@]}"; do
         start judge "${compilers[i]}" "$file" "$out/$(basename "$file" .cpp).$i" \
             "${shared:+$shared.$i/shared.hpp}"

@@ -22,9 +22,9 @@ using namespace sinew;
 using namespace std::chrono_literals;
 using sinew::test::in;
 using sinew::test::make_event;
-using sinew::test::own_connection;
 using sinew::test::place;
 using sinew::test::postgres_server;
+using sinew::test::session_of;
 
 static_assert(multi_shard_outbox<postgres::outbox>);
 
@@ -32,16 +32,6 @@ namespace {
 
 constexpr wall_time day(std::chrono::hours(24) * 20'000);
 constexpr outbox_options one_shard{.shards = 1};
-
-/// The server's process of a store's connection, asked without taking the handle.
-int session_of(postgres::store& db) {
-    return std::get<0>(*db.connection().query_one<int>("SELECT pg_backend_pid()"));
-}
-
-void end_session(const place& here, int pid) {
-    own_connection(here.conninfo)
-        .ask("SELECT pg_terminate_backend(" + std::to_string(pid) + ", 5000)");
-}
 
 std::string setting(postgres::store& db, const char* name) {
     return std::get<0>(*db.connection().query_one<std::string>("SELECT current_setting($1)", name));

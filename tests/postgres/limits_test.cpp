@@ -166,25 +166,21 @@ TEST_CASE("postgres: after the server was restarted the next transaction finds i
 TEST_CASE("postgres: a session that the server ends in the middle loses its transaction alone") {
     const place here;
     auto db = here.open();
-    const own_connection other(here.conninfo);
-    const auto end_session = [&] {
-        other.ask("SELECT pg_terminate_backend(" +
-                  std::to_string(PQbackendPID(db.connection().native())) + ", 5000)");
-    };
+    const auto lose_session = [&] { end_session(here, PQbackendPID(db.connection().native())); };
     {
         auto tx = db.begin();
         CHECK(tx.remember("c", {"/s", "1"}, at(1)));
-        end_session();
+        lose_session();
         CHECK(tx.commit() != commit_result::committed);
     }
     CHECK_FALSE(db.remembers("c", {"/s", "1"}));
-    end_session();
+    lose_session();
     CHECK(db.begin().commit() == commit_result::committed);
     {
         auto tx = db.begin();
         tx.nest();
         CHECK(tx.remember("c", {"/s", "1"}, at(1)));
-        end_session();
+        lose_session();
         CHECK_THROWS_AS(tx.remember("c", {"/s", "2"}, at(1)), postgres::connection_lost_error);
         tx.undo_nested();
         tx.rollback();

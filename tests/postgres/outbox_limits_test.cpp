@@ -50,11 +50,19 @@ bool holds(const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
 }
 
-void end_session(const place& here, postgres::store& of) {
-    own_connection(here.conninfo)
-        .ask("SELECT pg_terminate_backend(" +
-             std::to_string(PQbackendPID(of.connection().native())) + ", 5000)");
-}
+/// A service that adds to an outbox, and a relay that waits on a connection of its own.
+struct two_sides {
+    explicit two_sides(const place& here)
+        : service(here.open()),
+          added(service.outbox("orders", one_shard)),
+          relay(here.open()),
+          box(relay.outbox("orders", one_shard)) {}
+
+    postgres::store service;
+    postgres::outbox added;
+    postgres::store relay;
+    postgres::outbox box;
+};
 
 }  // namespace
 
@@ -62,11 +70,9 @@ TEST_CASE(
     "postgres: a relay is woken by a commit that adds to its outbox, and "
     "by nothing else") {
     const place here;
-    auto service = here.open();
-    auto added = service.outbox("orders", one_shard);
+    two_sides both(here);
+    auto& [service, added, relay, box] = both;
     auto others = service.outbox("others", one_shard);
-    auto relay = here.open();
-    auto box = relay.outbox("orders", one_shard);
     CHECK(box.wait_for_added(in(10s)));  // something may have been added before
     CHECK_FALSE(box.wait_for_added(in(1ms)));
     CHECK_FALSE(box.wait_for_added(steady_time::min()));
@@ -97,10 +103,8 @@ TEST_CASE(
 TEST_CASE(
     "postgres: nobody calls a relay that has enough to do, and its next wait makes up for it") {
     const place here;
-    auto service = here.open();
-    auto added = service.outbox("orders", one_shard);
-    auto relay = here.open();
-    auto box = relay.outbox("orders", one_shard);
+    two_sides both(here);
+    auto& [service, added, relay, box] = both;
     const own_connection other(here.conninfo);
     const auto lock =
         postgres::detail::lock_of_listeners(postgres::detail::channel_of(here.schema, "orders"));
@@ -203,12 +207,11 @@ TEST_CASE(
     "postgres: a wait on a connection that is lost says so, and the next "
     "one makes up for it") {
     const place here;
-    auto service = here.open();
-    auto added = service.outbox("orders", one_shard);
-    auto relay = here.open();
-    auto box = relay.outbox("orders", one_shard);
+    two_sides both(here);
+    auto& [service, added, relay, box] = both;
     CHECK(box.wait_for_added(in(10s)));
-    std::thread killer([&] { end_session(here, relay); });
+    const int session = test::session_of(relay);
+    std::thread killer([&] { end_session(here, session); });
     CHECK_THROWS_AS(box.wait_for_added(in(20s)), postgres::connection_lost_error);
     killer.join();
     add(service, added, "missed");
@@ -238,10 +241,8 @@ TEST_CASE(
     "and goes on") {
     postgres_server server;
     const place here(server);
-    auto service = here.open();
-    auto added = service.outbox("orders", one_shard);
-    auto relay = here.open();
-    auto box = relay.outbox("orders", one_shard);
+    two_sides both(here);
+    auto& [service, added, relay, box] = both;
     const auto lease = box.take(box.holder(0), "relay").value();
     CHECK(box.wait_for_added(in(10s)));
     add(service, added, "1");

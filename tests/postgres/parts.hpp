@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace sinew::test {
@@ -59,6 +60,17 @@ struct own_connection {
 
     PGconn* handle;
 };
+
+/// The server's process of a store's connection, asked without taking the handle.
+inline int session_of(postgres::store& db) {
+    return std::get<0>(*db.connection().query_one<int>("SELECT pg_backend_pid()"));
+}
+
+/// The server ends the session of that process of its own, and has done so on return.
+inline void end_session(const place& here, int pid) {
+    own_connection(here.conninfo)
+        .ask("SELECT pg_terminate_backend(" + std::to_string(pid) + ", 5000)");
+}
 
 inline steady_time in(duration span) { return later(machine_clock::now().steady, span); }
 

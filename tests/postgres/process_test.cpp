@@ -14,22 +14,15 @@ using namespace std::chrono_literals;
 TEST_CASE("postgres: given the time of a call a transaction begins with its first statement") {
     const place here;
     auto db = here.open();
-    const auto session = [&] {
-        return std::get<0>(*db.connection().query_one<int>("SELECT pg_backend_pid()"));
-    };
-    const auto end_session = [&](int pid) {
-        own_connection(here.conninfo)
-            .ask("SELECT pg_terminate_backend(" + std::to_string(pid) + ", 5000)");
-    };
-    const int first = session();
+    const int first = session_of(db);
     auto tx = db.begin(in(here.options().call_timeout));
-    end_session(first);
+    end_session(here, first);
     CHECK(tx.remember("c", {"/s", "1"}, at(1)));  // the server had not been told of it
     CHECK(tx.commit() == commit_result::committed);
 
-    const int second = session();
+    const int second = session_of(db);
     auto hasty = db.begin(in(1s));
-    end_session(second);
+    end_session(here, second);
     CHECK_THROWS_AS(hasty.remember("c", {"/s", "2"}, at(1)), unavailable_error);
 }
 
