@@ -44,8 +44,7 @@ public:
         : mask_(ring_size(window_max) - 1),
           finished_(mask_ / word_bits + 1, 0),
           window_max_(window_max) {
-        offsets_.reserve(mask_ + 1);
-        delivered_.reserve(mask_ + 1);
+        records_.reserve(mask_ + 1);
     }
 
     /// The partition is ours under `epoch`. Everything before is forgotten. Records up to
@@ -74,12 +73,10 @@ public:
             return delivery::full;
         }
         const std::size_t place = place_of(size_++);
-        if (place == offsets_.size()) {
-            offsets_.push_back(offset);
-            delivered_.push_back(now);
+        if (place == records_.size()) {
+            records_.push_back({offset, now});
         } else {
-            offsets_[place] = offset;
-            delivered_[place] = now;
+            records_[place] = {offset, now};
         }
         ++unfinished_;
         highest_ = offset;
@@ -148,7 +145,7 @@ public:
 
     /// When the oldest unfinished record was delivered.
     [[nodiscard]] constexpr std::optional<steady_time> oldest_unfinished() const noexcept {
-        return size_ == 0 ? std::nullopt : std::optional<steady_time>(delivered_[first_]);
+        return size_ == 0 ? std::nullopt : std::optional<steady_time>(records_[first_].delivered);
     }
 
     /// How many records there are above the watermark, finished or not.
@@ -174,13 +171,17 @@ public:
             bits += static_cast<std::size_t>(std::popcount(word));
         }
         return bits == size_ - open && open == unfinished_ && size_ <= window_max_ &&
-               (size_ != 0 || first_ == 0) && offsets_.size() == delivered_.size() &&
-               (running_ || size_ == 0) &&
+               (size_ != 0 || first_ == 0) && (running_ || size_ == 0) &&
                (size_ == 0 ? highest_ == watermark_ : highest_ == offset_at(size_ - 1)) &&
                (!committed_ || (watermark_ && *committed_ <= *watermark_));
     }
 
 private:
+    struct record {
+        log_offset offset;
+        steady_time delivered;
+    };
+
     static constexpr std::size_t word_bits = 64;
     static constexpr std::uint64_t all_ones = ~std::uint64_t{0};
 
@@ -202,7 +203,7 @@ private:
         return (first_ + i) & mask_;
     }
     [[nodiscard]] constexpr log_offset offset_at(std::size_t i) const noexcept {
-        return offsets_[place_of(i)];
+        return records_[place_of(i)].offset;
     }
     [[nodiscard]] constexpr bool finished_at(std::size_t i) const noexcept {
         const std::size_t place = place_of(i);
@@ -244,10 +245,10 @@ private:
     /// Where in the window a record is. Offsets rise by one at least, so the distances to the first
     /// and to the last bound its place from both sides; without holes these bounds meet.
     [[nodiscard]] constexpr std::optional<std::size_t> find(log_offset offset) const noexcept {
-        if (size_ == 0 || offset < offsets_[first_] || offset > *highest_) {
+        if (size_ == 0 || offset < offset_at(0) || offset > *highest_) {
             return std::nullopt;
         }
-        const std::uint64_t after_first = distance(offsets_[first_], offset);
+        const std::uint64_t after_first = distance(offset_at(0), offset);
         const std::uint64_t before_last = distance(offset, *highest_);
         if (after_first + before_last == size_ - 1) {
             return after_first;  // no holes
@@ -269,11 +270,11 @@ private:
         return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
     }
 
-    // A ring of records, part by part: where there are no holes, finishing looks at the bits alone.
-    // What was never used of it is not there yet: places are used in their order.
+    // A ring of records, and apart from them what is finished: where there are no holes, finishing
+    // looks at the bits alone. What was never used of the ring is not there yet: places are used in
+    // their order.
     std::size_t mask_;
-    std::vector<log_offset> offsets_;
-    std::vector<steady_time> delivered_;
+    std::vector<record> records_;
     std::vector<std::uint64_t> finished_;  ///< a bit for each; 0 outside of the window
     std::size_t window_max_;
     std::size_t first_ = 0;

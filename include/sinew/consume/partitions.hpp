@@ -42,7 +42,9 @@ struct partition {
 /// The table of partitions; small, so it is searched. Who has all of a topic finds each at once.
 class partitions {
 public:
-    explicit partitions(std::size_t window_max) : window_max_(window_max) {}
+    explicit partitions(std::size_t window_max) : window_max_(window_max) {
+        all_.reserve(some);  // so that the first ones do not move each other while events wait
+    }
 
     /// The partition's entry, or null if it was never ours.
     [[nodiscard]] partition* find(partition_id id) noexcept {
@@ -88,6 +90,8 @@ public:
     [[nodiscard]] auto end() const noexcept { return all_.end(); }
 
 private:
+    static constexpr std::size_t some = 8;
+
     std::vector<partition> all_;
     std::size_t count_ = 0;  ///< of them: known without a division
     std::size_t window_max_;

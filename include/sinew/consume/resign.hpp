@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace sinew::detail {
@@ -171,8 +172,8 @@ void overtaken_meanwhile(E& e, slot_id slot, ruling how) {
 }
 
 /// Does `body(transaction)` within the open transaction and writes down that the event has ended.
-/// `body` answers with an outcome, or nothing if all is done, and throws nothing; for `remembers`
-/// see `application_of`.
+/// `body` answers with an outcome, or nothing if all is done, and throws nothing; one that returns
+/// nothing does not fail. For `remembers` see `application_of`.
 template <class E, class Body>
 void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
     auto& d = e.at(slot);
@@ -193,17 +194,21 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
         return;
     }
     std::optional<outcome> answer;
-    const auto has_failed = [&answer] {
-        return answer && !answer->is_done() && answer->verdict() != verdict::skip;
-    };
+    verdict said = verdict::done;
+    const auto has_failed = [&said] { return said != verdict::done && said != verdict::skip; };
     try {
         e.unit.enter(with);
         const ruling ruled =
             e.unit.rule(application_of(e, slot, remembers), first_sequence(e), e.now.wall);
         switch (ruled) {
             case ruling::fresh:
-                answer = body(e.unit.transaction());
-                d.end = answer && answer->verdict() == verdict::skip ? ending::skipped : end;
+                if constexpr (std::is_void_v<decltype(body(e.unit.transaction()))>) {
+                    body(e.unit.transaction());
+                } else {
+                    answer = body(e.unit.transaction());
+                    said = answer ? answer->verdict() : verdict::done;
+                }
+                d.end = said == verdict::skip ? ending::skipped : end;
                 break;
             case ruling::duplicate: d.end = d.in_doubt ? d.end : ending::duplicate; break;
             case ruling::put_back:
@@ -223,7 +228,7 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
             rerun_part(e);
             return;
         }
-        if (answer && answer->verdict() == verdict::skip) {
+        if (said == verdict::skip) {
             d.why = std::move(*answer).why();
         }
         e.unit.keep(slot, with);
@@ -245,7 +250,7 @@ void in_unit(E& e, slot_id slot, bool remembers, ending end, Body body) {
 template <class E>
 void conclude(E& e, slot_id slot, ending end) {
     if constexpr (E::plan_type::has_once) {
-        in_unit(e, slot, end != ending::dead_lettered, end, [](auto&) { return std::nullopt; });
+        in_unit(e, slot, end != ending::dead_lettered, end, [](auto&) {});
     } else {
         finish(e, slot, end);
     }
