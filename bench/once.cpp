@@ -9,7 +9,8 @@
 // BEGIN, and for each event an INSERT into the inbox and, if the event is new, one into the
 // service's own table, then COMMIT; the events lie in a vector. The library reads them from the
 // in-memory log, through `dead_letter(db's own) | retry() | once(db) | handle(tx)`, and commits
-// offsets there.
+// offsets there. The log has one partition, so that both sides write the same rows in the same
+// order; `by_offset` and `partitions` have four.
 //
 // | case | by hand | the library |
 // | --- | --- | --- |
@@ -19,6 +20,7 @@
 // | park | as by_id | as by_id, and no event overtakes a dead letter of its key |
 // | id_alone | an inbox of nothing but ids | `once` by id |
 // | nosync | as by_id, but a commit waits for no disk | as by_id |
+// | partitions | as nosync | as nosync, from a log of four partitions |
 
 #include "orders.hpp"
 #include "plain_sqlite.hpp"
@@ -47,7 +49,6 @@ using namespace sinew;
 
 constexpr double goal = 0.85;
 constexpr std::size_t keys = 100;
-constexpr std::size_t partitions = 4;
 constexpr std::size_t batches[] = {1, 64, 512};
 constexpr const char* effects_table =
     "CREATE TABLE IF NOT EXISTS effects(number INTEGER PRIMARY KEY, customer BLOB, bytes INTEGER, "
@@ -64,6 +65,7 @@ struct variant {
     double goal = 0;
     bool parks = false;
     bool is_durable = true;
+    std::uint32_t partitions = 1;
 };
 
 /// Enough for a round to last some tenths of a second.
@@ -88,10 +90,10 @@ void fill(const bench::prepared& to, int at, std::int64_t number) {
 /// The loop by hand.
 class plain_inbox {
 public:
-    plain_inbox(const std::string& file, bool is_durable, by how)
-        : db_(file, is_durable), how_(how) {
+    plain_inbox(const std::string& file, const variant& v)
+        : db_(file, v.is_durable), how_(v.how), partitions_(v.partitions) {
         db_.run(effects_table);
-        switch (how) {
+        switch (how_) {
             case by::id:
                 db_.run(
                     "CREATE TABLE inbox(consumer TEXT NOT NULL, source BLOB NOT NULL, "
@@ -142,7 +144,7 @@ public:
             }
             if (how_ == by::offset) {
                 // One row for each partition and transaction, as the library.
-                for (std::size_t i = 0; i < partitions && i < part.size(); ++i) {
+                for (std::uint32_t i = 0; i < partitions_ && i < part.size(); ++i) {
                     fill(seen_, 1, static_cast<std::int64_t>(i));
                     fill(seen_, 2, number);
                     bench::step(seen_);
@@ -175,6 +177,7 @@ private:
 
     bench::raw_sqlite db_;
     by how_;
+    std::uint32_t partitions_;
     bench::prepared begin_;
     bench::prepared commit_;
     bench::prepared seen_;
@@ -193,9 +196,10 @@ public:
           how_(v.how),
           parks_(v.parks),
           batch_(batch),
-          count_(events.size()) {
+          count_(events.size()),
+          letters_(db_.dead_letters()) {
         db_.connection().execute_script(effects_table);
-        log_.create_topic("orders", {.partitions = partitions});
+        log_.create_topic("orders", {.partitions = v.partitions});
         auto to = log_.producer("orders");
         for (const auto& e : events) {
             static_cast<void>(to.publish(e.view(), never));
@@ -216,15 +220,14 @@ public:
         const once_options remembers{
             .batch_max = batch_,
             .duplicates = how_ == by::offset ? duplicates::by_offset : duplicates::automatic};
-        auto letters = db_.dead_letters();
         const dead_letter_options buries{.following = parks_ ? following::park : following::pass};
         if (how_ == by::sequence) {
             auto consumer = subscribe(log_, options) | in_sequence() |
-                            dead_letter(letters, buries) | retry() | once(db_, remembers) |
+                            dead_letter(letters_, buries) | retry() | once(db_, remembers) |
                             handle(effect);
             drain(consumer);
         } else {
-            auto consumer = subscribe(log_, options) | dead_letter(letters, buries) | retry() |
+            auto consumer = subscribe(log_, options) | dead_letter(letters_, buries) | retry() |
                             once(db_, remembers) | handle(effect);
             drain(consumer);
         }
@@ -257,6 +260,7 @@ private:
     bool parks_;
     std::size_t batch_;
     std::size_t count_;
+    sqlite::dead_letters letters_;
     std::size_t handled_ = 0;
     int groups_ = 0;
 };
@@ -267,8 +271,7 @@ bench::sides both(const variant& v, std::size_t batch) {
     const std::string name = std::to_string(++number);
     const auto events =
         std::make_shared<const std::vector<event>>(numbered_orders(events_of(batch), keys));
-    const auto plain = std::make_shared<plain_inbox>(folder.file(("by_hand-" + name).c_str()),
-                                                     v.is_durable, v.how);
+    const auto plain = std::make_shared<plain_inbox>(folder.file(("by_hand-" + name).c_str()), v);
     const auto ours =
         std::make_shared<library>(folder.file(("ours-" + name).c_str()), v, batch, *events);
     return {[=](bench::laps& laps) {
@@ -286,9 +289,13 @@ bench::sides both(const variant& v, std::size_t batch) {
 int main(int argc, char** argv) {
     bench::suite all("once", argc, argv);
     const variant variants[] = {
-        {.name = "by_id", .goal = goal},           {.name = "by_sequence", .how = by::sequence},
-        {.name = "by_offset", .how = by::offset},  {.name = "park", .parks = true},
-        {.name = "id_alone", .how = by::id_alone}, {.name = "nosync", .is_durable = false},
+        {.name = "by_id", .goal = goal},
+        {.name = "by_sequence", .how = by::sequence},
+        {.name = "by_offset", .how = by::offset, .partitions = 4},
+        {.name = "park", .parks = true},
+        {.name = "id_alone", .how = by::id_alone},
+        {.name = "nosync", .is_durable = false},
+        {.name = "partitions", .is_durable = false, .partitions = 4},
     };
     for (const auto& v : variants) {
         for (const std::size_t batch : batches) {

@@ -225,6 +225,36 @@ TEST_CASE("sqlite: remember answers true once, per consumer, and false changes n
                 "SELECT at FROM sinew_inbox WHERE consumer = 'stock'") == std::tuple(at(1)));
 }
 
+TEST_CASE(
+    "sqlite: remember takes each value as it is at the call, whatever changed since the last") {
+    fixture f;
+    std::string consumer = "stock";
+    std::string source = "/shop";
+    std::string id = "1";
+    auto tx = f.db.begin();
+    REQUIRE(tx.remember(consumer, {source, id}, at(1)));
+    id[0] = '2';
+    REQUIRE(tx.remember(consumer, {source, id}, at(1)));
+    consumer[0] = 'S';
+    REQUIRE(tx.remember(consumer, {source, id}, at(1)));
+    source[1] = 'S';
+    REQUIRE(tx.remember(consumer, {source, id}, at(2)));
+    f.db.connection().execute_script("PRAGMA query_only = ON");
+    REQUIRE_THROWS_AS(tx.remember("billing", {"/till", "3"}, at(3)), error);
+    f.db.connection().execute_script("PRAGMA query_only = OFF");
+    id[0] = '4';
+    REQUIRE(tx.remember(consumer, {source, id}, at(2)));
+    REQUIRE(tx.commit() == commit_result::committed);
+    REQUIRE(f.db.connection().query<std::string, std::string, std::string, wall_time>(
+                "SELECT consumer, source, id, at FROM sinew_inbox ORDER BY 3, 4, 1 DESC") ==
+            std::vector<std::tuple<std::string, std::string, std::string, wall_time>>{
+                {"stock", "/shop", "1", at(1)},
+                {"stock", "/shop", "2", at(1)},
+                {"Stock", "/shop", "2", at(1)},
+                {"Stock", "/Shop", "2", at(2)},
+                {"Stock", "/Shop", "4", at(2)}});
+}
+
 TEST_CASE("sqlite: identities are compared byte by byte") {
     fixture f;
     test::prop("only the same bytes are the same identity",

@@ -265,8 +265,7 @@ private:
 
     template <class Bind, class Row>
     void query(const std::string& text, Bind bind_values, Row on_row) const {
-        detail::prepared sql(session_->named(text));
-        detail::statement run(session_->db.handle(), sql);
+        detail::statement run = use(sql_->question(session_->named(text)));
         bind_values(run, 1);
         while (run.step()) {
             on_row(run);

@@ -13,8 +13,10 @@
 #include <sinew/core/time.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sinew::sqlite::detail {
 
@@ -50,6 +52,17 @@ struct letter_statements {
             .append(rest);
     }
 
+    /// A statement that is put together of conditions. The last one is kept: a consumer asks the
+    /// same question again and again, and to prepare it is dearer than to run it. The one before
+    /// must have ended.
+    [[nodiscard]] prepared& question(std::string text) {
+        if (!last_question || last_question->text() != text) {
+            last_question.emplace(std::move(text));
+        }
+        return *last_question;
+    }
+
+    std::optional<prepared> last_question;
     prepared by_identity;
     prepared by_place;
     prepared by_number;

@@ -19,6 +19,7 @@
 #include <sinew/adapters/sqlite/codec.hpp>
 #include <sinew/adapters/sqlite/connection.hpp>
 #include <sinew/adapters/sqlite/errors.hpp>
+#include <sinew/adapters/sqlite/inbox_statement.hpp>
 #include <sinew/adapters/sqlite/journal_part.hpp>
 #include <sinew/adapters/sqlite/outbox_part.hpp>
 #include <sinew/adapters/sqlite/schema.hpp>
@@ -88,8 +89,7 @@ CREATE TABLE ~attempts(
 /// The statements of a transaction, each prepared at its first use.
 struct transaction_statements {
     explicit transaction_statements(const naming& named)
-        : remember(named("INSERT INTO ~inbox(consumer, source, id, at) VALUES (?, ?, ?, ?) "
-                         "ON CONFLICT DO NOTHING")),
+        : inbox(named),
           progress(
               named("SELECT next, gaps, merged FROM ~progress WHERE consumer = ? AND key = ?")),
           set_progress(
@@ -108,7 +108,7 @@ struct transaction_statements {
     prepared nest{"SAVEPOINT sinew_nested"};
     prepared keep_nested{"RELEASE sinew_nested"};
     prepared undo_nested{"ROLLBACK TO sinew_nested"};
-    prepared remember;
+    inbox_statement inbox;
     prepared progress;
     prepared set_progress;
     prepared offsets;

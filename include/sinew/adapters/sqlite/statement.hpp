@@ -14,8 +14,8 @@
 /// | `nullptr`, `std::nullopt` | NULL | |
 ///
 /// **Guarantees.** Bytes come back as they went in: a BLOB always, TEXT in a database whose
-/// encoding is UTF-8 (SQLite's default). A statement is reset and forgets its values on every way
-/// out.
+/// encoding is UTF-8 (SQLite's default). A statement is reset on every way out, and forgets its
+/// values, unless it is told to keep those that live on.
 /// **Bounds.** Binding copies nothing: a value has to live until the statement has run.
 
 #include <sinew/adapters/sqlite/errors.hpp>
@@ -153,9 +153,13 @@ public:
     statement& operator=(const statement&) = delete;
     ~statement() {
         sqlite3_reset(handle_);
-        sqlite3_clear_bindings(handle_);
+        forgets_ == 0 ? sqlite3_clear_bindings(handle_) : sqlite3_bind_null(handle_, forgets_);
         run_->in_use_ = false;
     }
+
+    /// Of its values it forgets only this one when it ends. Those that stay bound for the runs that
+    /// follow have to outlive the kept statement.
+    void forget_only(int at) noexcept { forgets_ = at; }
 
     [[nodiscard]] sqlite3_stmt* handle() const noexcept { return handle_; }
 
@@ -260,6 +264,7 @@ private:
     std::unique_ptr<prepared> own_;
     prepared* run_ = nullptr;
     sqlite3_stmt* handle_ = nullptr;
+    int forgets_ = 0;  ///< 0: all values
 };
 
 }  // namespace detail

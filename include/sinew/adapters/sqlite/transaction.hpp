@@ -122,10 +122,8 @@ public:
 
     /// The inbox: true if the event is new to that consumer.
     bool remember(std::string_view consumer, event_identity who, wall_time now) {
-        detail::statement sql = use(session_->sql.remember);
-        sql.bind(consumer, blob{who.source}, blob{who.id}, now);
-        sql.step();
-        return sqlite3_changes(handle_of()) != 0;
+        check();
+        return session_->sql.inbox.add(handle_of(), consumer, who, now);
     }
 
     [[nodiscard]] key_progress progress(std::string_view consumer, std::string_view key) {
