@@ -96,17 +96,21 @@ inline void append_base64(std::string& out, std::string_view bytes) {
 /// Appends the bytes with all but letters, digits, `-`, `.`, `_` and `~` written as `%XX`.
 inline void append_percent(std::string& out, std::string_view bytes) {
     constexpr std::string_view digits = "0123456789ABCDEF";
-    for (const char c : bytes) {
+    std::size_t kept = 0;  // from here on bytes are still to be copied
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const char c = bytes[i];
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
             c == '-' || c == '.' || c == '_' || c == '~') {
-            out += c;
             continue;
         }
         const auto byte = static_cast<unsigned char>(c);
+        out += bytes.substr(kept, i - kept);
         out += '%';
         out += digits[byte >> 4U];
         out += digits[byte & 15U];
+        kept = i + 1;
     }
+    out += bytes.substr(kept);
 }
 
 /// The bytes that a percent-encoded text stands for.

@@ -83,6 +83,11 @@ public:
 private:
     void pair() {
         for (std::size_t i = 0; i < kept_.size(); ++i) {
+            if (i < code_.steps.size() && code_.steps[i].name == kept_[i].name) {
+                code_of_[i] = i;  // as most often; names are given once
+                kept_of_[i] = i;
+                continue;
+            }
             for (std::size_t k = 0; k < code_.steps.size(); ++k) {
                 if (code_.steps[k].name == kept_[i].name) {
                     code_of_[i] = k;
@@ -166,6 +171,7 @@ private:
 
     void merge(std::vector<matched_step>& out) const {
         std::size_t next = 0;
+        out.reserve(kept_.size() < code_.steps.size() ? code_.steps.size() : kept_.size());
         const auto add_code_up_to = [&](std::size_t end) {
             for (; next < end; ++next) {
                 out.push_back(of_code(next));

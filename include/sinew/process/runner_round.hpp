@@ -63,6 +63,8 @@ bool serve_round(State& s) {
     const std::size_t size = s.in_turn();
     const std::size_t most = joint_transaction<State>::most(s);
     std::vector<joint_attempt> joint;
+    s.written_from = s.has_unwritten() ? s.written_from : 0;
+    s.may_write(size);
     bool busy = give_back_ahead(s);
     for (std::size_t i = 0; i < size && s.may_call() && s.may_work(); ++i) {
         s.turn = (s.turn + 1) % size;
@@ -107,6 +109,7 @@ bool serve_round(State& s) {
 /// Writes down what was done, gives back what is held, and leaves the seat. Answers whether it has.
 template <class State>
 bool leave(State& s, std::string_view reason) {
+    s.may_write(s.held.size());
     for (auto& h : s.held) {
         if (h.is_ready()) {
             h.pending = pending_write{.what = h.run.released(s.wall())};

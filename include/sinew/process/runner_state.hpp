@@ -143,6 +143,7 @@ struct runner_state {
     std::optional<taken_seat> seat{};
     std::deque<held_instance> held{};  ///< those in their turn first
     bool has_gone = false;             ///< one of them is to be forgotten
+    std::size_t written_from = 0;      ///< from here on nothing of them is to be written
     runner_counts counts{};
     moment now{};
     steady_time (*stopwatch)() = nullptr;         ///< tells the time within a step
@@ -299,9 +300,18 @@ struct runner_state {
         return by < calls_end ? by : calls_end;
     }
 
+    /// Something of the first `count` may have to be written from now on.
+    void may_write(std::size_t count) noexcept {
+        written_from = count < written_from ? written_from : count;
+    }
+    /// How many of the first may have something to be written: they are large, and those that wait
+    /// for their turn are not looked at for that.
+    [[nodiscard]] std::size_t unwritten_most() const noexcept {
+        return held.size() < written_from ? held.size() : written_from;
+    }
     [[nodiscard]] bool has_unwritten() const noexcept {
-        for (const auto& h : held) {
-            if (!h.gone && h.pending) {
+        for (std::size_t i = 0; i < unwritten_most(); ++i) {
+            if (!held[i].gone && held[i].pending) {
                 return true;
             }
         }

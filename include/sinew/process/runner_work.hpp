@@ -125,6 +125,7 @@ bool give_back_ahead(State& s) {
         return false;
     }
     bool any = false;
+    s.may_write(s.held.size());
     for (std::size_t i = s.in_turn(); i < s.held.size(); ++i) {
         held_instance& h = s.held[i];
         if (h.is_ready() && !h.run.is_suspect()) {

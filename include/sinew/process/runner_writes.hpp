@@ -320,7 +320,9 @@ void write_alone(State& s, held_instance& h) {
 /// Writes down what can be written, as far as the step has time for it. Answers whether all is.
 template <class State>
 bool write_down(State& s) {
-    for (auto& h : s.held) {
+    const std::size_t most = s.unwritten_most();
+    for (std::size_t i = 0; i < most; ++i) {
+        held_instance& h = s.held[i];
         const bool is_blind = !h.gone && h.pending && h.pending->is_committed_blindly;
         if (is_blind && s.store_is_open() && s.may_call()) {
             look_up(s, h, false);
@@ -345,7 +347,8 @@ bool write_down(State& s) {
             }
         }
     };
-    for (auto& h : s.held) {
+    for (std::size_t i = 0; i < most; ++i) {
+        held_instance& h = s.held[i];
         if (!h.gone && h.pending && !h.pending->is_committed_blindly) {
             some.push_back(&h);
             if (some.size() == s.options.batch_max) {

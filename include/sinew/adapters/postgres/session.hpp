@@ -194,7 +194,10 @@ struct session {
 
     /// The deadline of a call that was given one: it may say less than the usual, not more.
     [[nodiscard]] steady_time deadline(steady_time until) {
-        const steady_time usual = line().usual_deadline();
+        return deadline(until, machine_clock::now().steady);
+    }
+    [[nodiscard]] steady_time deadline(steady_time until, steady_time now) {
+        const steady_time usual = line().usual_deadline(now);
         return until < usual ? until : usual;
     }
 
@@ -206,11 +209,14 @@ struct session {
 
     /// Connects, if need be, for a call outside of transactions.
     detail::wire& connected(steady_time until) {
-        if (machine_clock::now().steady >= until) {
+        return connected(until, machine_clock::now().steady);
+    }
+    detail::wire& connected(steady_time until, steady_time now) {
+        if (now >= until) {
             throw deadline_error(explain(db.where(), "the deadline has passed already", {}, {},
                                          "Give it more time."));
         }
-        line().ensure(until);
+        line().ensure(until, now);
         hear();
         return line();
     }
@@ -241,8 +247,8 @@ struct session {
         auto& to = connected(end);
         if (db.own_.are_set(to)) {
             queue_rest(to);
-            queue(to);  // what goes out together is one transaction
-            return settled_at(to, to.queued(), end);
+            queue(to);
+            return settled_at(to, ends_with_reply, end);
         }
         queue_begin(to);
         queue_rest(to);
@@ -381,27 +387,33 @@ private:
                                                    bool its_own, prepared& sql,
                                                    const Args&... args) {
         check_idle(what);
-        const steady_time end = deadline(until);
-        auto& to = connected(end);
+        const steady_time now = machine_clock::now().steady;
+        const steady_time end = deadline(until, now);
+        auto& to = connected(end, now);
         const parameters values(args...);
-        const bool is_alone = db.own_.are_set(to);
-        if (!is_alone) {
-            queue_begin(to);
+        if (db.own_.are_set(to)) {
+            queue_rest(to);
+            return settled_by(to.ask(sql, values, end, its_own), ends_with_reply);
         }
+        queue_begin(to);
         queue_rest(to);
         to.queue(sql, values);
         const std::size_t wanted = its_own ? to.queued() - 1 : wire::last_rows;
-        if (!is_alone) {
-            to.queue(statements.commit, parameters());
-        }
-        // Alone it is a transaction of its own, which ends with the reply.
-        return settled_at(to, to.queued() - (is_alone ? 0 : 1), end, wanted);
+        to.queue(statements.commit, parameters());
+        return settled_at(to, to.queued() - 1, end, wanted);
     }
 
     /// Sends what is queued. Answers nothing if no answer came.
     [[nodiscard]] std::optional<result> settled_at(wire& to, std::size_t commit, steady_time end,
                                                    std::size_t wanted = wire::last_rows) {
-        reply got = to.exchange(end, wanted);
+        return settled_by(to.exchange(end, wanted), commit);
+    }
+    /// What goes out together without a commit is a transaction of its own.
+    static constexpr std::size_t ends_with_reply = SIZE_MAX;
+
+    /// What a reply says of what was sent, of which the statement `commit` ends the transaction.
+    [[nodiscard]] std::optional<result> settled_by(reply got, std::size_t commit) {
+        auto& to = line();
         db.own_.sent(to, got.is_good());
         if (got.is_good()) {
             return std::move(got.last);
@@ -411,7 +423,7 @@ private:
             return std::nullopt;
         }
         if (db.is_in_transaction()) {
-            to.script("ROLLBACK", line().usual_deadline());
+            to.script("ROLLBACK", to.usual_deadline());
         }
         to.raise(got);
     }

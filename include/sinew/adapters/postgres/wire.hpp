@@ -5,7 +5,8 @@
 /// calls.
 ///
 /// Statements are queued and go out together (pipeline mode); then all their results are awaited,
-/// so several of them cost one round trip. If one fails, the server skips those behind it.
+/// so several of them cost one round trip. If one fails, the server skips those behind it. One that
+/// is prepared already and goes alone needs no pipeline, which halves what libpq does for it.
 ///
 /// **Guarantees.** Nothing waits past its deadline, except that libpq resolves host names as the
 /// system does. A connection that did not answer in time is not used again. Before the next one is
@@ -92,8 +93,10 @@ public:
 
     /// The deadline of a call for which the caller gives none. The server gives up before that.
     [[nodiscard]] steady_time usual_deadline() const {
-        return later(machine_clock::now().steady,
-                     options_.call_timeout + options_.call_timeout / 10);
+        return usual_deadline(machine_clock::now().steady);
+    }
+    [[nodiscard]] steady_time usual_deadline(steady_time now) const noexcept {
+        return later(now, options_.call_timeout + options_.call_timeout / 10);
     }
 
     /// Whether the server has not ended the connection meanwhile, as far as can be told at once.
@@ -109,19 +112,20 @@ public:
         return PQstatus(conn_) == CONNECTION_OK;
     }
 
-    /// Makes sure that there is a connection.
-    void ensure(steady_time until) {
+    /// Makes sure that there is a connection. One that has answered just now is not looked at.
+    void ensure(steady_time until, steady_time now) {
         if (!owned_) {
             ensure_borrowed();
             return;
         }
-        if (conn_ != nullptr && !is_alive()) {
+        if (conn_ != nullptr && now >= fresh_until_ && !is_alive()) {
             drop();
         }
         if (conn_ == nullptr) {
             connect(until);
         }
     }
+    void ensure(steady_time until) { ensure(until, never); }
 
     /// Gives the connection up: its state is not known.
     void drop() noexcept {
@@ -192,6 +196,28 @@ public:
         return out;
     }
 
+    /// Sends a statement, behind what is queued, and waits for all results, of which it keeps its
+    /// own if `its_own`, or else the last rows.
+    template <std::size_t N>
+    [[nodiscard]] reply ask(prepared& sql, const parameters<N>& values, steady_time until,
+                            bool its_own) {
+        if (!owned_ || !options_.prepare || !sent_.empty() || sql.life_ != life_) {
+            queue(sql, values);
+            return exchange(until, its_own ? queued() - 1 : last_rows);
+        }
+        enter();
+        add(PQsendQueryPrepared(conn_, sql.name_.c_str(), values.count(), values.values(),
+                                values.lengths(), values.formats(), 1),
+            sql.text_.c_str(), nullptr);
+        reply out;
+        receive_plain(out, until);
+        if (!out.is_good()) {
+            out.doing = sql.text_;
+        }
+        conclude(out);
+        return out;
+    }
+
     /// Waits until the server says something that nobody asked for; false if the deadline passed
     /// first.
     [[nodiscard]] bool wait_for_input(steady_time until) {
@@ -231,7 +257,7 @@ public:
         if (PQsendQuery(conn_, sql.c_str()) == 0) {
             out.how = reply::ending::lost;
         } else {
-            receive_script(out, until);
+            receive_plain(out, until);
         }
         out.doing = sql;
         leave(out);
@@ -499,7 +525,8 @@ private:
         }
     }
 
-    void receive_script(reply& out, steady_time until) {
+    /// Without a pipeline.
+    void receive_plain(reply& out, steady_time until) {
         for (;;) {
             out.how = await(until);
             if (out.how != reply::ending::complete) {
@@ -511,12 +538,15 @@ private:
                 return;
             }
             if (is_wrong(got.get())) {
-                const bool copies = PQresultStatus(got.get()) != PGRES_FATAL_ERROR;
-                out.how = copies ? reply::ending::lost : out.how;
-                out.wrong = copies ? nullptr : std::move(got);
-                if (copies) {
+                if (PQresultStatus(got.get()) != PGRES_FATAL_ERROR) {
+                    out.how = reply::ending::lost;
                     return;  // a COPY that nobody feeds
                 }
+                if (!out.wrong) {
+                    out.wrong = std::move(got);
+                }
+            } else {
+                out.last = std::move(got);
             }
         }
     }
@@ -547,10 +577,16 @@ private:
         if (out.how != reply::ending::complete || PQstatus(conn_) != CONNECTION_OK) {
             out.how = out.how == reply::ending::late ? out.how : reply::ending::lost;
             drop();
-        } else if (!owned_ && !was_nonblocking_) {
+            return;
+        }
+        if (!owned_ && !was_nonblocking_) {
             PQsetnonblocking(conn_, 0);
         }
+        fresh_until_ = later(machine_clock::now().steady, fresh_for);
     }
+
+    /// How long a connection that has answered is taken to be there.
+    static constexpr duration fresh_for = std::chrono::milliseconds(1);
 
     std::string conninfo_;
     wire_options options_;
@@ -562,6 +598,7 @@ private:
     int dead_pid_ = -1;
     std::uint64_t life_ = 0;
     std::uint64_t session_ = 0;
+    steady_time fresh_until_ = steady_time::min();
     std::optional<session_id> self_;
     std::optional<session_id> former_;
     std::string last_place_ = "no server";
