@@ -13,9 +13,6 @@ enable_testing()
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_CXX_EXTENSIONS OFF)
 
-# all_verify_interface_header_sets compiles each public header alone.
-set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
-
 # ccache needs to be told that precompiled headers are meant, and that two clones of this project
 # hold the same code.
 find_program(SINEW_CCACHE ccache)

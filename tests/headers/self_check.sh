@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# Shows that check.sh and budget.sh can fail: breaks each rule once, in a folder of its own.
+# Shows that check.sh and budget.sh can fail: breaks each rule once, in a folder of its own. And that
+# chains.sh lets nothing stand before a header that this one doesn't include.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -47,6 +48,31 @@ breach check.sh 'may not include <catch2/' testing/b.hpp "$licence" "$once" '#in
 breach budget.sh 'its budget is 0.35 s' core/b.hpp "$licence" "$once" '#include <regex>'
 breach budget.sh 'no pattern' elsewhere/b.hpp "$licence" "$once" 'int x;'
 breach budget.sh 'could not be preprocessed' core/b.hpp '#error no'
+
+# chains EXPECTED: what chains.sh makes of a.hpp, b.hpp and c.hpp as they stand.
+chains() {
+    local said
+    said=$("$here/chains.sh" "$top" sinew/a.hpp sinew/b.hpp sinew/c.hpp | sort | paste -s -d ';')
+    if [[ $said != "$1" ]]; then
+        echo "self-check: chains.sh should print $1"
+        echo "$said"
+        failed=1
+    fi
+}
+
+rm -rf "$top/include"
+mkdir -p "$top/include/sinew"
+cd "$top/include/sinew"
+printf '%s\n' "$once" 'namespace a {}' >a.hpp
+printf '%s\n' "$once" '#include <sinew/a.hpp>' 'namespace b {}' >b.hpp
+printf '%s\n' "$once" '#include <sinew/b.hpp>' 'namespace c {}' >c.hpp
+chains 'sinew/a.hpp sinew/b.hpp sinew/c.hpp'
+printf '%s\n' "$once" 'namespace b {}' >b.hpp
+chains 'sinew/a.hpp;sinew/b.hpp sinew/c.hpp'
+printf '%s\n' "$once" 'namespace b {}' '#include <sinew/a.hpp>' >b.hpp
+chains 'sinew/a.hpp;sinew/b.hpp sinew/c.hpp'
+printf '%s\n' "$once" '#include <sinew/a.hpp>' '#include <sinew/c.hpp>' 'namespace b {}' >b.hpp
+chains 'sinew/a.hpp sinew/c.hpp;sinew/b.hpp'
 
 if ((failed == 0)); then
     echo "self-check: every breach was found out"
