@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 /// @file
-/// What a round trip to the server is made of: statements that are kept prepared, waiting with an
-/// end, and the reply.
+/// What a round trip to the server is made of: how long it may take, statements that are kept
+/// prepared, waiting with an end, and the reply.
 
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/core/time.hpp>
@@ -47,6 +47,17 @@ using result = std::unique_ptr<PGresult, result_closer>;
     }
 }
 
+struct wire_options {
+    /// How long a call takes at most, where the caller gives no deadline.
+    duration call_timeout = std::chrono::seconds(5);
+    /// How long a statement waits for a lock.
+    duration lock_timeout = std::chrono::seconds(2);
+    bool prepare = true;
+    /// How long a transaction may do nothing before the server ends it; 0 leaves that to the
+    /// server.
+    duration idle_timeout = duration::zero();
+};
+
 /// A time-out as PostgreSQL takes it: in milliseconds, and never 0, which would be none at all.
 [[nodiscard]] inline std::string milliseconds(duration span) {
     const std::int64_t ms = span.count() / 1'000'000;
@@ -75,6 +86,12 @@ private:
     std::string name_;
     std::uint64_t life_ = 0;  ///< on which connection it is prepared
 };
+
+[[nodiscard]] inline bool is_wrong(const PGresult* got) noexcept {
+    const auto status = PQresultStatus(got);
+    return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY &&
+           status != PGRES_PIPELINE_ABORTED;
+}
 
 /// How a round trip ended.
 struct reply {

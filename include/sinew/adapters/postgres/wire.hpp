@@ -42,17 +42,6 @@
 
 namespace sinew::postgres::detail {
 
-struct wire_options {
-    /// How long a call takes at most, where the caller gives no deadline.
-    duration call_timeout = std::chrono::seconds(5);
-    /// How long a statement waits for a lock.
-    duration lock_timeout = std::chrono::seconds(2);
-    bool prepare = true;
-    /// How long a transaction may do nothing before the server ends it; 0 leaves that to the
-    /// server.
-    duration idle_timeout = duration::zero();
-};
-
 class wire {
 public:
     wire(std::string conninfo, const wire_options& options)
@@ -475,12 +464,6 @@ private:
             }
         }
         return reply::ending::complete;
-    }
-
-    [[nodiscard]] static bool is_wrong(const PGresult* got) noexcept {
-        const auto status = PQresultStatus(got);
-        return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
-               status != PGRES_EMPTY_QUERY && status != PGRES_PIPELINE_ABORTED;
     }
 
     void receive(reply& out, steady_time until, std::size_t wanted) {
