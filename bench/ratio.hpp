@@ -7,8 +7,8 @@
 ///
 /// **Guarantees.** Rounds of the two sides alternate (A B A B ...), so whatever slows the machine
 /// down for a while slows both down. The first round of each is not counted. Figures are medians
-/// over the rounds; the quartiles of the ratio, round by round, say how far it can be trusted. A
-/// case that throws is named with its error, the others still run, and the exit code is 1.
+/// over the rounds, the ratio that of the ratios round by round, and its quartiles say how far it
+/// can be trusted. A case that throws is named with its error, the others still run, and the exit code is 1.
 /// Arguments that mean nothing, and a folder that cannot be written, are refused before anything is
 /// measured.
 ///

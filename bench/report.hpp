@@ -238,8 +238,10 @@ namespace detail {
     if (!commit.empty()) {
         out.push_back("commit: " + commit);
     }
-    out.push_back(std::to_string(rounds) + (rounds == 1 ? " round" : " rounds") +
-                  " of each side in turn; medians, in items a second; in brackets the quartiles");
+    out.push_back(
+        std::to_string(rounds) + (rounds == 1 ? " round" : " rounds") +
+        " of each side in turn; medians, in items a second; the ratio is the median of the "
+        "rounds' ratios; in brackets its quartiles");
     return out;
 }
 

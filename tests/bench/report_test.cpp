@@ -123,6 +123,25 @@ TEST_CASE("all parts of a pair together come first, and carry the goal unless a 
     CHECK(of_part[2].is_kept());
 }
 
+TEST_CASE("the ratio is that of rounds, and not of medians that come from different rounds") {
+    samples rounds;
+    const double slower[] = {1, 2, 4, 8, 16};
+    for (const double s : slower) {
+        const bool is_disturbed = s == 4;
+        laps by_hand;
+        by_hand.add("read", is_disturbed ? 40 : s);
+        laps ours;
+        ours.add("read", 2 * s);
+        rounds.add(by_hand, ours);
+    }
+    const auto one = rounds.rows({.name = "drifts", .items = 8}).front();
+    CHECK(one.by_hand == Approx(1));  // the medians: 8 and 8 seconds
+    CHECK(one.ours == Approx(1));
+    CHECK(one.ratio == Approx(0.5));
+    CHECK(one.low == Approx(0.5));
+    CHECK(one.high == Approx(0.5));
+}
+
 TEST_CASE("what a part takes in several pieces is counted together, and the time between is not") {
     laps made = took(1, 3);
     made.add("add", 0.5);
