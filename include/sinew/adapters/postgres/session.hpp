@@ -243,8 +243,9 @@ struct session {
     [[nodiscard]] std::optional<result> settle_several(const char* what, steady_time until,
                                                        Queue queue) {
         check_idle(what);
-        const steady_time end = deadline(until);
-        auto& to = connected(end);
+        const steady_time now = machine_clock::now().steady;
+        const steady_time end = deadline(until, now);
+        auto& to = connected(end, now);
         if (db.own_.are_set(to)) {
             queue_rest(to);
             queue(to);

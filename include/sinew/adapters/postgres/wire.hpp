@@ -152,9 +152,7 @@ public:
                 sql.text_.c_str(), &sql);
             sql.life_ = life_;
         }
-        add(PQsendQueryPrepared(conn_, sql.name_.c_str(), values.count(), values.values(),
-                                values.lengths(), values.formats(), 1),
-            sql.text_.c_str(), nullptr);
+        send(sql, values);
     }
     /// Queues a statement that is not kept. Its text has to live until the results are there.
     template <std::size_t N>
@@ -195,9 +193,7 @@ public:
             return exchange(until, its_own ? queued() - 1 : last_rows);
         }
         enter();
-        add(PQsendQueryPrepared(conn_, sql.name_.c_str(), values.count(), values.values(),
-                                values.lengths(), values.formats(), 1),
-            sql.text_.c_str(), nullptr);
+        send(sql, values);
         reply out;
         receive_plain(out, until);
         if (!out.is_good()) {
@@ -430,6 +426,13 @@ private:
     [[nodiscard]] static std::string name_of(std::string_view sql) {
         return "sinew_" + std::to_string(next_number()) + "_" +
                std::string(sql.substr(0, sql.find_first_of(" (")));
+    }
+
+    template <std::size_t N>
+    void send(const prepared& sql, const parameters<N>& values) {
+        add(PQsendQueryPrepared(conn_, sql.name_.c_str(), values.count(), values.values(),
+                                values.lengths(), values.formats(), 1),
+            sql.text_.c_str(), nullptr);
     }
 
     void add(int sent, const char* text, prepared* preparing) {
