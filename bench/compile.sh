@@ -5,17 +5,18 @@
 # seconds of processor time, beside the budget of tests/headers/budgets.txt.
 #
 # The budgets are seconds of one machine. So beside each compilation one of <memory> is measured,
-# which took 0.33 s there; how many times that a header takes, in the median, is what counts.
+# which took 0.33 s there; how many times that a header takes is what counts.
 #
 #   bench/compile.sh [--runs N] [--compiler CXX] [--flag FLAG]... [--commit TEXT] [--csv FILE] [HEADER]...
 #
-# HEADER is a path below include/sinew, such as core/event.hpp; without one, all are measured. TEXT says
-# what was measured, for the table's head. FILE gets the same as data, in the columns of the benchmarks.
+# HEADER is a path below include/sinew, such as core/event.hpp; without one, all are measured that have
+# a budget. TEXT says what was measured, for the table's head. FILE gets the same as data, in the columns
+# of the benchmarks.
 set -euo pipefail
 shopt -s globstar nullglob
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-runs=3
+runs=2
 unit='<memory>'
 unit_seconds=0.33  # as in tests/headers/budgets.txt
 compiler=g++
@@ -38,27 +39,15 @@ while (($#)); do
         *) headers+=("$1"); shift ;;
     esac
 done
+# shellcheck source=tests/headers/budgets.sh
+source "$root/tests/headers/budgets.sh"
+mapfile -t -O "${#flags[@]}" flags < <(library_flags)
 cd "$root/include/sinew"
 if ((${#headers[@]} == 0)); then
-    headers=(**/*.hpp)
+    for header in **/*.hpp; do
+        [[ $(budget_of "$header") == - ]] || headers+=("$header")
+    done
 fi
-
-# Where a client library is found, if it isn't among the compiler's own folders.
-if command -v pg_config >/dev/null; then
-    flags+=("-I$(pg_config --includedir)")
-fi
-
-budget_of() {
-    local pattern seconds _
-    while read -r pattern seconds _; do
-        # shellcheck disable=SC2053  # the right side is a pattern on purpose
-        if [[ $pattern != '#'* && -n $pattern && $1 == $pattern ]]; then
-            echo "$seconds"
-            return
-        fi
-    done <"$root/tests/headers/budgets.txt"
-    echo -
-}
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -66,27 +55,28 @@ source=$folder/header.cpp
 echo "#include $unit" >"$folder/unit.cpp"
 TIMEFORMAT='%U %S'
 
+# The seconds that a file takes. Fails if it does not compile.
 seconds_of() {
-    { time "$compiler" "${flags[@]}" -I"$root/include" "$1" 2>/dev/null; } 2>&1 | awk '{ print $1 + $2 }'
+    local seconds
+    seconds=$({ time "$compiler" "${flags[@]}" -I"$root/include" "$1" 2>/dev/null; } 2>&1) &&
+        awk '{ print $1 + $2 }' <<<"$seconds"
 }
-# The medians of the seconds, and of those of the budgets' machine.
+# The least seconds of the runs, and what they are on the budgets' machine. Whatever else a machine does
+# makes a compilation longer, and never shorter.
 measure() {
-    local i
+    local i seconds
     for ((i = 0; i < runs; ++i)); do
-        echo "$(seconds_of "$folder/unit.cpp") $(seconds_of "$source")"
+        seconds=$(seconds_of "$source") || return
+        echo "$(seconds_of "$folder/unit.cpp") $seconds"
     done | awk -v unit="$unit_seconds" '
-        function median(of, n,   i, k, t) {
-            for (i = 2; i <= n; ++i)
-                for (k = i; k > 1 && of[k] < of[k - 1]; --k) { t = of[k]; of[k] = of[k - 1]; of[k - 1] = t }
-            return of[int((n + 1) / 2)]
-        }
-        { here[NR] = $2; there[NR] = $2 / $1 * unit }
-        END { printf "%.2f %.2f\n", median(here, NR), median(there, NR) }'
+        NR == 1 || $1 < one { one = $1 }
+        NR == 1 || $2 < here { here = $2 }
+        END { if (NR > 0) { printf "%.2f %.2f\n", here, here / one * unit } }'
 }
 
 over=0
 version=$("$compiler" -dumpfullversion 2>/dev/null || true)
-printf '# compile\n\n- compiler: %s %s, %s; median of %d\n' "$compiler" "$version" "${flags[*]}" "$runs"
+printf '# compile\n\n- compiler: %s %s, %s; the least of %d\n' "$compiler" "$version" "${flags[*]}" "$runs"
 printf -- '- machine: %s processors, %s\n' "$(nproc)" \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 printf -- '- seconds of processor time; there: on the machine of the budgets, where %s takes %s\n' \
@@ -99,11 +89,10 @@ table_row header here there budget
 echo '| --- | ---: | ---: | ---: |'
 for header in "${headers[@]}"; do
     echo "#include <sinew/$header>" >"$source"
-    if ! "$compiler" "${flags[@]}" -I"$root/include" "$source" 2>/dev/null; then
+    if ! read -r here seconds < <(measure); then
         table_row "$header" "does not compile" "" ""
         continue
     fi
-    read -r here seconds < <(measure)
     budget=$(budget_of "$header")
     note=
     goal=,,

@@ -130,7 +130,8 @@ struct value_row {
 
     [[nodiscard]] bool has_goal() const noexcept { return of.at_most > 0 || of.at_least > 0; }
     [[nodiscard]] bool is_kept() const noexcept {
-        return (of.at_most <= 0 || value <= of.at_most) && value >= of.at_least;
+        return (of.at_most <= 0 || value <= of.at_most) &&
+               (of.at_least <= 0 || value >= of.at_least);
     }
 };
 

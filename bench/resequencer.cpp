@@ -8,13 +8,15 @@
 // | case | what arrives |
 // | --- | --- |
 // | `in_order/K` | events of K keys in turn, each key's in order; the first of each key is not counted |
-// | `lookup/K` | the same, beside a lookup of the same keys in an absl::flat_hash_map (or std), and no more |
-// | `over_lookup/K` | nanoseconds of an event in order beyond that lookup |
+// | `single/K` | the same, but no key is announced |
+// | `lookup/K` | as `in_order`, beside a lookup of the keys in an absl::flat_hash_map (or std), and no more |
+// | `over_lookup/K` | nanoseconds of an event of `in_order` beyond that lookup |
 // | `shuffled/W/K` | events of K keys in turn, each W events in a row shuffled |
 // | `gap/N` | N events of one key in random order before the first one: holding them, and letting go |
 // | `gap/hold/N` | nanoseconds to hold one of them |
 //
-// Both sides get the same digests as keys, with equal hashes.
+// Both sides get the same digests as keys, with equal hashes. A key is announced eight events before its
+// turn, as by a caller that has a batch at hand.
 
 #include "ratio.hpp"
 
@@ -86,8 +88,14 @@ private:
 /// The same by the resequencer: events are finished as soon as they are delivered.
 class ours {
 public:
-    ours(std::size_t keys, std::size_t held)
-        : order_({.held_per_key_max = held + 1, .held_max = held + 1, .keys_max = keys}, false) {}
+    /// How many events before its turn a key is announced; 0: it is not.
+    std::size_t announced;
+
+    explicit ours(std::size_t keys, std::size_t held, std::size_t ahead = 8)
+        : announced(ahead),
+          order_({.held_per_key_max = held + 1, .held_max = held + 1, .keys_max = keys}, false) {}
+
+    void announce(const arrival& one) const { order_.announce(one.key); }
 
     template <class Deliver>
     void offer(const arrival& one, Deliver&& deliver) {
@@ -132,6 +140,11 @@ template <class Order>
 void offer_all(Order& order, const arrivals& events, std::size_t from = 0) {
     std::uint64_t sum = 0;
     for (std::size_t i = from; i < events.size(); ++i) {
+        if constexpr (requires { order.announced; }) {
+            if (order.announced != 0) {
+                order.announce(events[std::min(i + order.announced, events.size() - 1)]);
+            }
+        }
         order.offer(events[i], [&sum](slot_id slot) { sum += slot; });
     }
     benchmark::DoNotOptimize(sum);
@@ -193,6 +206,11 @@ void add_in_order(bench::suite& all, std::size_t keys) {
                  return bench::sides{side_of<maps_by_hand>(what, keys),
                                      side_of<ours>(what, keys, keys, some)};
              });
+    all.pair({.name = "single/" + name, .items = items, .series = "single", .x = x}, [=] {
+        const auto what = make();
+        return bench::sides{side_of<maps_by_hand>(what, keys),
+                            side_of<ours>(what, keys, keys, some, std::size_t{0})};
+    });
     all.pair({.name = "lookup/" + name,
               .items = items,
               .series = "lookup",

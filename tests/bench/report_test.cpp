@@ -74,6 +74,9 @@ TEST_CASE("a figure is held to its goal from the side that the goal names") {
     CHECK(line_of(figure_of(12'000, 0, 13'000)).find("at least 13,000, missed |") !=
           std::string::npos);
     CHECK(line_of(figure_of(13'000, 0, 13'000)).find("missed") == std::string::npos);
+    // A difference can be below nothing.
+    CHECK(line_of(figure_of(-36, 10, 0)).find("missed") == std::string::npos);
+    CHECK(line_of(figure_of(-36, 0, 10)).find("missed") != std::string::npos);
     CHECK(line_of(figure_of(1, 0, 0)) == "| bytes | 1.00 | | bytes an id | |\n");
 }
 

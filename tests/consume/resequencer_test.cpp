@@ -67,6 +67,22 @@ TEST_CASE("resequencer: events in order pass, and nothing is kept of them but th
     REQUIRE_FALSE(order.progress(key_b));
 }
 
+TEST_CASE("resequencer: a key that is announced is neither known nor used by that") {
+    resequencer order({.keys_max = 2}, false);
+    REQUIRE(offer(order, 1) == verdict::deliver);
+    order.settled(key_a);
+    order.announce(key_b);
+    CHECK(order.keys() == 1);
+    CHECK_FALSE(order.progress(key_b));
+    REQUIRE(offer(order, 1, 0s, key_b) == verdict::deliver);
+    order.settled(key_b);
+    order.announce(key_a);  // it is still the one that was used least recently
+    REQUIRE(offer(order, 1, 0s, key_c) == verdict::deliver);
+    CHECK_FALSE(order.progress(key_a));
+    CHECK(order.progress(key_b) == key_progress(2));
+    CHECK(order.check_invariants());
+}
+
 TEST_CASE("resequencer: events behind a gap wait, and come free in order when it closes") {
     resequencer order({}, false);
     for (const std::uint64_t sequence : {3U, 5U, 2U, 6U}) {

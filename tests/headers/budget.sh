@@ -7,10 +7,12 @@
 set -euo pipefail
 shopt -s globstar nullglob
 
-here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/headers/budgets.sh
+source "$(cd "$(dirname "$0")" && pwd)/budgets.sh"
 lines_per_second=100000
 compiler=g++
 ours_counts=10
+plain_counts=25
 flags=(-std=c++20 -I..)
 root=
 while (($#)); do
@@ -22,23 +24,7 @@ while (($#)); do
 done
 cd "${root:?usage: budget.sh [--compiler CXX] [--flag FLAG]... FOLDER}/include/sinew"
 
-# The budget of a header in seconds, or `-`.
-budget_of() {
-    local pattern seconds _
-    while read -r pattern seconds _; do
-        # shellcheck disable=SC2053  # the right side is a pattern on purpose
-        if [[ $pattern != '#'* && -n $pattern && $1 == $pattern ]]; then
-            echo "$seconds"
-            return
-        fi
-    done <"$here/budgets.txt"
-    echo "none"
-}
-
-# Where a client library is found, if it isn't among the compiler's own folders.
-if command -v pg_config >/dev/null; then
-    flags+=("-I$(pg_config --includedir)")
-fi
+mapfile -t -O "${#flags[@]}" flags < <(library_flags)
 
 # Whether a header needs a client library that is not there: then it cannot be counted.
 lacks_library() {
@@ -80,9 +66,13 @@ for header in "${headers[@]}"; do
         continue
     fi
     # `# 1 "../sinew/core/event.hpp"` says where the lines after it come from.
-    lines=$(awk -v weight="$ours_counts" '
-        /^# [0-9]+ "/ { ours = $3 ~ /^"\.\.\/sinew\//; next }
-        NF { sum += ours ? weight : 1 }
+    lines=$(awk -v ours="$ours_counts" -v plain="$plain_counts" '
+        /^# [0-9]+ "/ {
+            weight = 1
+            if ($3 ~ /^"\.\.\/sinew\//) { weight = $3 ~ /\/sinew\/(adapters|testing)\// ? plain : ours }
+            next
+        }
+        NF { sum += weight }
         END { print sum + 0 }
     ' "$out")
     if ((lines > limit)); then

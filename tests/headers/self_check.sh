@@ -32,6 +32,7 @@ breach() {
 licence='// SPDX-License-Identifier: BSL-1.0'
 once='#pragma once'
 mapfile -t long < <(yes '// a line' | head -n 600)
+mapfile -t many < <(yes 'struct s;' | head -n 5000)  # 0.50 s, were they templates
 
 breach check.sh 'not the licence' core/b.hpp "$once"
 breach check.sh 'no #pragma once' core/b.hpp "$licence"
@@ -46,6 +47,7 @@ breach check.sh 'may not include <range/v3' consume/b.hpp "$licence" "$once" '#i
 breach check.sh 'may not include <fmt/' core/b.hpp "$licence" "$once" '#  include  <fmt/core.h>  // why'
 breach check.sh 'may not include <catch2/' testing/b.hpp "$licence" "$once" '#include <catch2/catch.hpp>'
 breach budget.sh 'its budget is 0.35 s' core/b.hpp "$licence" "$once" '#include <regex>'
+breach budget.sh 'counts for 1.25 s; its budget' testing/b.hpp "${many[@]}"
 breach budget.sh 'no pattern' elsewhere/b.hpp "$licence" "$once" 'int x;'
 breach budget.sh 'could not be preprocessed' core/b.hpp '#error no'
 

@@ -62,6 +62,9 @@ slot_id take_in(E& e, const partition& p, typename E::message_type&& m) {
     if (!event.partitionkey.empty()) {
         d.keyed = true;
         d.key = digest_of(e.secret, event.partitionkey);
+        if constexpr (E::plan_type::has_sequence) {
+            e.order.announce(d.key);
+        }
     }
     announce_identity(e, d, event);
     return slot;

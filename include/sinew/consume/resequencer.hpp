@@ -101,25 +101,17 @@ public:
     [[nodiscard]] verdict offer(const digest& key, std::uint64_t sequence, slot_id slot,
                                 steady_time now) {
         now = see(now);
-        entry* at = keys_.find(key);
-        if (at == nullptr) {
-            if (!has_room()) {
-                return verdict::full;
-            }
-            if (has_store_) {
-                return verdict::look_up;
-            }
-            at = &open(key, key_progress(options_.first));
-        }
-        if (sequence == at->next && sequence != UINT64_MAX) {
-            ++at->next;
-            ++at->state;
-            keys_.set_busy(*at);
+        entry& at = keys_.nearest(key);
+        if (at.is_of(key) && at.next == sequence && is_number(sequence)) {
+            deliver(at);
             return verdict::deliver;
         }
-        use(*at);
-        return offer_out_of_order(*at, sequence, slot, now);
+        return offer_otherwise(at, key, sequence, slot, now);
     }
+
+    /// An event of `key` will be offered, or `settled`, soon: what is looked at then comes near
+    /// meanwhile. Whoever has several events at hand spares itself a miss of the cache for each.
+    void announce(const digest& key) const noexcept { keys_.announce(key); }
 
     /// What the store says of a key. It can raise what is expected, and so set held events free; of
     /// a key that is known here it never lowers it.
@@ -149,17 +141,7 @@ public:
 
     /// The next event that came free. Ask after each call that takes a time, until there is none.
     [[nodiscard]] std::optional<release> next_release() {
-        const slot_id slot = events_.first_free();
-        if (slot == no_slot) {
-            return std::nullopt;
-        }
-        const detail::held_event one = events_.fetch(slot);
-        record& at = records_[one.owner];
-        const release answer{slot, at.key, one.sequence, one.gap_from, one.stand};
-        if (--at.freed == 0) {
-            sort_in(key_of(one.owner));  // before that nothing can be forgotten of the key
-        }
-        return answer;
+        return events_.first_free() == no_slot ? std::nullopt : std::optional(fetch());
     }
 
     /// A waiting key whose time to look again, or to give up, has come. The time of a look is
@@ -204,15 +186,11 @@ public:
 
     /// An outstanding event of the key is finished.
     void settled(const digest& key) {
-        entry* at = keys_.find(key);
-        if (at == nullptr) {
-            return;
-        }
-        if (at->has_details()) {
-            records_[at->details()].less_outstanding();
-            sort_in(*at);
-        } else if (at->state != 0 && --at->state == 0) {
-            keys_.set_idle(*at);
+        entry& at = keys_.nearest(key);
+        if (at.is_of(key) && at.is_simply_busy()) {
+            settle(at);
+        } else {
+            settle_otherwise(at, key);
         }
     }
 
@@ -338,6 +316,41 @@ private:
         return latest_;
     }
 
+    /// The first number is 1, and nothing could follow the last one there is.
+    [[nodiscard]] static constexpr bool is_number(std::uint64_t sequence) noexcept {
+        return sequence - 1 < UINT64_MAX - 1;
+    }
+
+    /// The expected event of a key without details.
+    void deliver(entry& at) noexcept {
+        ++at.next;
+        ++at.state;
+        keys_.set_busy(at);
+    }
+
+    /// An event that is not the expected one of a key in its usual place. Alone, so that what nearly
+    /// all events need stays short.
+    [[nodiscard]] [[gnu::noinline]] verdict offer_otherwise(entry& nearest, const digest& key,
+                                                            std::uint64_t sequence, slot_id slot,
+                                                            steady_time now) {
+        entry* at = keys_.find(nearest, key);
+        if (at == nullptr) {
+            if (!has_room()) {
+                return verdict::full;
+            }
+            if (has_store_) {
+                return verdict::look_up;
+            }
+            at = &open(key, key_progress(options_.first));
+        }
+        if (sequence == at->next && is_number(sequence)) {
+            deliver(*at);
+            return verdict::deliver;
+        }
+        use(*at);
+        return offer_out_of_order(*at, sequence, slot, now);
+    }
+
     [[nodiscard]] verdict offer_out_of_order(entry& found, std::uint64_t sequence, slot_id slot,
                                              steady_time now) {
         if (sequence == UINT64_MAX) {
@@ -388,6 +401,38 @@ private:
             apply_limits(number, now);
         }
         return verdict::hold;
+    }
+
+    /// The first of the events that came free.
+    [[nodiscard]] [[gnu::noinline]] release fetch() {
+        const slot_id slot = events_.first_free();
+        const detail::held_event one = events_.fetch(slot);
+        record& at = records_[one.owner];
+        const release answer{slot, at.key, one.sequence, one.gap_from, one.stand};
+        if (--at.freed == 0) {
+            sort_in(key_of(one.owner));  // before that nothing can be forgotten of the key
+        }
+        return answer;
+    }
+
+    void settle(entry& at) {
+        if (--at.state == 0) {
+            keys_.set_idle(at);
+        }
+    }
+
+    /// An event of a key with details, or of one that is not in its usual place.
+    [[gnu::noinline]] void settle_otherwise(entry& nearest, const digest& key) {
+        entry* at = keys_.find(nearest, key);
+        if (at == nullptr) {
+            return;
+        }
+        if (at->has_details()) {
+            records_[at->details()].less_outstanding();
+            sort_in(*at);
+        } else if (at->state != 0) {
+            settle(*at);
+        }
     }
 
     // Keys.

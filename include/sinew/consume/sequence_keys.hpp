@@ -47,7 +47,14 @@ public:
         /// Without details: how many of its events were delivered and are not finished.
         std::uint32_t state = 0;
 
+        [[nodiscard]] constexpr bool is_of(const digest& other) const noexcept {
+            return ((key.hi ^ other.hi) | (key.lo ^ other.lo)) == 0;
+        }
         [[nodiscard]] constexpr bool is_idle() const noexcept { return used != 0; }
+        /// Whether it has no details, and some of its events are under way.
+        [[nodiscard]] constexpr bool is_simply_busy() const noexcept {
+            return state - 1 < details_bit - 1;
+        }
         [[nodiscard]] constexpr bool has_details() const noexcept {
             return (state & details_bit) != 0;
         }
@@ -72,12 +79,23 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool is_full() const noexcept { return size_ >= keys_max_; }
 
-    /// What is kept of a key, or null. In which of the two cells of its home a key lies, no
-    /// processor can guess: so there is no branch on it.
-    [[nodiscard]] entry* find(const digest& key) noexcept {
-        entry* at = cells_.data() + home(key);
-        at += static_cast<std::size_t>(is(at[1], key));
-        return is(*at, key) && at->next != 0 ? at : find_farther(key);
+    /// A key will be asked for soon: what is looked at then comes near meanwhile.
+    void announce(const digest& key) const noexcept {
+        __builtin_prefetch(cells_.data() + home(key), 1);
+    }
+
+    /// The cell in which nearly all keys are: one of the two of its home. It may be another's, or
+    /// nobody's. In which of the two a key lies, no processor can guess: so there is no branch on it.
+    [[nodiscard]] entry& nearest(const digest& key) noexcept {
+        entry* const at = cells_.data() + home(key);
+        return at[static_cast<std::size_t>(at[1].is_of(key))];
+    }
+
+    /// What is kept of a key, or null.
+    [[nodiscard]] entry* find(const digest& key) noexcept { return find(nearest(key), key); }
+    /// The same for whoever has asked for the nearest cell.
+    [[nodiscard]] entry* find(entry& nearest, const digest& key) noexcept {
+        return nearest.is_of(key) && nearest.next != 0 ? &nearest : find_farther(key);
     }
     [[nodiscard]] const entry* find(const digest& key) const noexcept {
         return const_cast<sequence_keys*>(this)->find(key);
@@ -196,14 +214,10 @@ private:
     [[nodiscard]] std::size_t distance(std::size_t from, std::size_t to) const noexcept {
         return (to - from) & (cells_.size() - 1);
     }
-    [[nodiscard]] static bool is(const entry& at, const digest& key) noexcept {
-        return ((at.key.hi ^ key.hi) | (at.key.lo ^ key.lo)) == 0;
-    }
-
     /// The cell that holds the key, or the free one in which it would be.
     [[nodiscard]] std::size_t cell_of(const digest& key) const noexcept {
         std::size_t cell = home(key);
-        while (cells_[cell].next != 0 && !is(cells_[cell], key)) {
+        while (cells_[cell].next != 0 && !cells_[cell].is_of(key)) {
             cell = after(cell);
         }
         return cell;
