@@ -22,6 +22,7 @@
 /// There is no `PQcancel`, as it blocks: the server's `statement_timeout`, which is shorter than
 /// the client's deadline, ends what takes too long.
 
+#include <sinew/adapters/postgres/connecting.hpp>
 #include <sinew/adapters/postgres/errors.hpp>
 #include <sinew/adapters/postgres/round_trip.hpp>
 #include <sinew/adapters/postgres/values.hpp>
@@ -33,7 +34,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +46,7 @@ class wire {
 public:
     wire(std::string conninfo, const wire_options& options)
         : conninfo_(std::move(conninfo)), options_(options), owned_(true) {
-        check_conninfo();
+        check_conninfo(conninfo_);
     }
     wire(PGconn* borrowed, const wire_options& options)
         : options_(options), conn_(borrowed), owned_(false) {
@@ -111,7 +111,9 @@ public:
             drop();
         }
         if (conn_ == nullptr) {
-            connect(until);
+            conn_ = open_connection(conninfo_, until, last_place_).release();
+            adopt();
+            set_up(until);
         }
     }
     void ensure(steady_time until) { ensure(until, never); }
@@ -274,18 +276,6 @@ private:
         prepared* preparing = nullptr;
     };
 
-    void check_conninfo() const {
-        char* says = nullptr;
-        PQconninfoOption* parsed = PQconninfoParse(conninfo_.c_str(), &says);
-        PQfreemem(says);  // it may quote a password
-        if (parsed == nullptr) {
-            throw usage_error(
-                "postgres: the connection string cannot be read. Write it as key=value pairs or as "
-                "postgresql://user@host/database; it is not shown here, as it may hold a password");
-        }
-        PQconninfoFree(parsed);
-    }
-
     void adopt() {
         session_ = life_ = next_number();
         is_dead_ = false;
@@ -305,44 +295,6 @@ private:
         if (PQpipelineStatus(conn_) != PQ_PIPELINE_OFF) {
             throw usage_error("postgres: the service's own connection is in pipeline mode");
         }
-    }
-
-    void connect(steady_time until) {
-        // What the string does not say. A string in place of a name is taken apart by libpq.
-        const char* keys[] = {"dbname", "fallback_application_name", "client_encoding", nullptr};
-        const char* values[] = {conninfo_.c_str(), "sinew", "UTF8", nullptr};
-        conn_ = PQconnectStartParams(keys, values, 1);
-        if (conn_ == nullptr) {
-            throw std::bad_alloc();
-        }
-        PQsetNoticeProcessor(conn_, [](void*, const char*) {}, nullptr);
-        PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-        while (PQstatus(conn_) != CONNECTION_BAD && next != PGRES_POLLING_OK &&
-               next != PGRES_POLLING_FAILED) {
-            if (!wait_for(PQsocket(conn_), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-                          until)) {
-                fail_to_connect("no answer before the deadline", true);
-            }
-            next = PQconnectPoll(conn_);
-        }
-        if (PQstatus(conn_) != CONNECTION_OK) {
-            fail_to_connect(one_line(PQerrorMessage(conn_)), false);
-        }
-        PQsetnonblocking(conn_, 1);
-        adopt();
-        set_up(until);
-    }
-
-    [[noreturn]] void fail_to_connect(const std::string& says, bool is_late) {
-        last_place_ = place_of(conn_);
-        PQfinish(std::exchange(conn_, nullptr));
-        const std::string text =
-            explain(last_place_, says, {}, "connect",
-                    "Is the server running, is the address right, and does it let this role in?");
-        if (is_late) {
-            throw deadline_error(text);
-        }
-        throw cannot_connect_error(text);
     }
 
     /// The session's own limits, and the end of the one before it.
