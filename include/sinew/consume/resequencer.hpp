@@ -106,7 +106,8 @@ public:
             deliver(at);
             return verdict::deliver;
         }
-        return offer_otherwise(at, key, sequence, slot, now);
+        return at.is_of(key) && at.next != 0 ? offer_otherwise(at, sequence, slot, now)
+                                             : offer_elsewhere(key, sequence, slot, now);
     }
 
     /// An event of `key` will be offered, or `settled`, soon: what is looked at then comes near
@@ -189,8 +190,10 @@ public:
         entry& at = keys_.nearest(key);
         if (at.is_of(key) && at.is_simply_busy()) {
             settle(at);
+        } else if (at.is_of(key) && at.has_details()) {
+            settle_details(at);
         } else {
-            settle_otherwise(at, key);
+            settle_elsewhere(key);
         }
     }
 
@@ -328,12 +331,12 @@ private:
         keys_.set_busy(at);
     }
 
-    /// An event that is not the expected one of a key in its usual place. Alone, so that what nearly
-    /// all events need stays short.
-    [[nodiscard]] [[gnu::noinline]] verdict offer_otherwise(entry& nearest, const digest& key,
+    /// An event of a key that is not in its usual place. Alone, so that what nearly all events need
+    /// stays short.
+    [[nodiscard]] [[gnu::noinline]] verdict offer_elsewhere(const digest& key,
                                                             std::uint64_t sequence, slot_id slot,
                                                             steady_time now) {
-        entry* at = keys_.find(nearest, key);
+        entry* at = keys_.find(key);
         if (at == nullptr) {
             if (!has_room()) {
                 return verdict::full;
@@ -347,12 +350,13 @@ private:
             deliver(*at);
             return verdict::deliver;
         }
-        use(*at);
-        return offer_out_of_order(*at, sequence, slot, now);
+        return offer_otherwise(*at, sequence, slot, now);
     }
 
-    [[nodiscard]] verdict offer_out_of_order(entry& found, std::uint64_t sequence, slot_id slot,
-                                             steady_time now) {
+    /// An event that is not the expected one of a key without details.
+    [[nodiscard]] verdict offer_otherwise(entry& found, std::uint64_t sequence, slot_id slot,
+                                          steady_time now) {
+        use(found);
         if (sequence == UINT64_MAX) {
             return verdict::too_far;  // nothing could follow it
         }
@@ -404,7 +408,7 @@ private:
     }
 
     /// The first of the events that came free.
-    [[nodiscard]] [[gnu::noinline]] release fetch() {
+    [[nodiscard]] release fetch() {
         const slot_id slot = events_.first_free();
         const detail::held_event one = events_.fetch(slot);
         record& at = records_[one.owner];
@@ -421,15 +425,19 @@ private:
         }
     }
 
-    /// An event of a key with details, or of one that is not in its usual place.
-    [[gnu::noinline]] void settle_otherwise(entry& nearest, const digest& key) {
-        entry* at = keys_.find(nearest, key);
+    void settle_details(entry& at) {
+        records_[at.details()].less_outstanding();
+        sort_in(at);
+    }
+
+    /// An event of a key that is not in its usual place, or of one that is forgotten.
+    [[gnu::noinline]] void settle_elsewhere(const digest& key) {
+        entry* at = keys_.find(key);
         if (at == nullptr) {
             return;
         }
         if (at->has_details()) {
-            records_[at->details()].less_outstanding();
-            sort_in(*at);
+            settle_details(*at);
         } else if (at->state != 0) {
             settle(*at);
         }

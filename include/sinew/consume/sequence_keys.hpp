@@ -92,10 +92,9 @@ public:
     }
 
     /// What is kept of a key, or null.
-    [[nodiscard]] entry* find(const digest& key) noexcept { return find(nearest(key), key); }
-    /// The same for whoever has asked for the nearest cell.
-    [[nodiscard]] entry* find(entry& nearest, const digest& key) noexcept {
-        return nearest.is_of(key) && nearest.next != 0 ? &nearest : find_farther(key);
+    [[nodiscard]] entry* find(const digest& key) noexcept {
+        entry& at = nearest(key);
+        return at.is_of(key) && at.next != 0 ? &at : find_farther(key);
     }
     [[nodiscard]] const entry* find(const digest& key) const noexcept {
         return const_cast<sequence_keys*>(this)->find(key);
