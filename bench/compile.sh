@@ -61,23 +61,36 @@ seconds_of() {
     seconds=$({ time "$compiler" "${flags[@]}" -I"$root/include" "$1" 2>/dev/null; } 2>&1) &&
         awk '{ print $1 + $2 }' <<<"$seconds"
 }
-# measure RUNS: the least seconds of so many, and what they are on the budgets' machine. Whatever else a
-# machine does makes a compilation longer, and never shorter.
+# measure RUNS: sets `here` to the least seconds of so many, and `there` to what they are on the budgets'
+# machine. Whatever else a machine does makes a compilation longer, and never shorter; so the unit's
+# seconds are the least of the last eight. Fails if the header does not compile.
+units=()
 measure() {
-    local i seconds
+    local i one
+    here=
     for ((i = 0; i < $1; ++i)); do
-        seconds=$(seconds_of "$source") || return
-        echo "$(seconds_of "$folder/unit.cpp") $seconds"
-    done | awk -v unit="$unit_seconds" '
-        NR == 1 || $1 < one { one = $1 }
-        NR == 1 || $2 < here { here = $2 }
-        END { if (NR > 0) { printf "%.2f %.2f\n", here, here / one * unit } }'
+        one=$(seconds_of "$source") || return
+        here=$(printf '%s\n' "$here" "$one" | sed '/^$/d' | sort -g | head -n 1)
+        units+=("$(seconds_of "$folder/unit.cpp")")
+    done
+    one=$(printf '%s\n' "${units[@]: -8}" | sort -g | head -n 1)
+    there=$(awk -v here="$here" -v one="$one" -v unit="$unit_seconds" \
+        'BEGIN { printf "%.2f", here / one * unit }')
+    here=$(printf '%.2f' "$here")
 }
 
 # is_over SECONDS BUDGET
 is_over() { [[ $2 != - ]] && awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 
+for ((i = 0; i < 8; ++i)); do
+    if ! units+=("$(seconds_of "$folder/unit.cpp")"); then
+        echo "bench/compile.sh: $compiler does not compile $unit" >&2
+        exit 1
+    fi
+done
+
 over=0
+broken=0
 version=$("$compiler" -dumpfullversion 2>/dev/null || true)
 printf '# compile\n\n- compiler: %s %s, %s; the least of %d, or of %d where that is over\n' \
     "$compiler" "$version" "${flags[*]}" "$runs" "$((3 * runs))"
@@ -93,8 +106,9 @@ table_row header here there budget
 echo '| --- | ---: | ---: | ---: |'
 for header in "${headers[@]}"; do
     echo "#include <sinew/$header>" >"$source"
-    if ! read -r here seconds < <(measure "$runs"); then
+    if ! measure "$runs"; then
         table_row "$header" "does not compile" "" ""
+        broken=$((broken + 1))
         continue
     fi
     budget=$(budget_of "$header")
@@ -102,15 +116,19 @@ for header in "${headers[@]}"; do
     note=
     goal=,,
     [[ $budget == - ]] || goal=at_most,$budget,yes
-    if is_over "$seconds" "$budget"; then
-        read -r here seconds < <(measure $((3 * runs)))
+    if is_over "$there" "$budget"; then
+        measure $((3 * runs))
     fi
-    if is_over "$seconds" "$budget"; then
+    if is_over "$there" "$budget"; then
         note=", over"
         goal=at_most,$budget,no
         over=$((over + 1))
     fi
-    echo "figure,$header,,,$seconds,,$seconds,$seconds,$goal,s,,," >>"$csv"
-    table_row "$header" "$here" "$seconds" "$budget$note"
+    echo "figure,$header,,,$there,,$there,$there,$goal,s,,," >>"$csv"
+    table_row "$header" "$here" "$there" "$budget$note"
 done
 printf '\n%d headers, %d over budget\n' "${#headers[@]}" "$over"
+if ((broken > 0)); then
+    printf '%d do not compile\n' "$broken"
+    exit 1
+fi

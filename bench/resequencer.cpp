@@ -11,6 +11,7 @@
 // | `single/K` | the same, but no key is announced |
 // | `lookup/K` | as `in_order`, beside a lookup of the keys in an absl::flat_hash_map (or std), and no more |
 // | `over_lookup/K` | nanoseconds of an event of `in_order` beyond that lookup |
+// | `over_lookup/single/K` | the same for `single` |
 // | `shuffled/W/K` | events of K keys in turn, each W events in a row shuffled |
 // | `gap/N` | N events of one key in random order before the first one: holding them, and letting go |
 // | `gap/hold/N` | nanoseconds to hold one of them |
@@ -221,16 +222,20 @@ void add_in_order(bench::suite& all, std::size_t keys) {
                  return bench::sides{side_of<lookups>(what, keys),
                                      side_of<ours>(what, keys, keys, some)};
              });
-    all.figure(
-        {.name = "over_lookup/" + name, .unit = "ns", .at_most = 10, .x = x, .each_round = true},
-        [=, kept = std::make_shared<std::shared_ptr<const arrivals>>()] {
-            const auto what = *kept == nullptr ? * kept = make() : *kept;
-            bench::laps lookup;
-            bench::laps event;
-            side_of<lookups>(what, keys)(lookup);
-            side_of<ours>(what, keys, keys, some)(event);
-            return (event.seconds() - lookup.seconds()) * 1e9 / static_cast<double>(items);
-        });
+    const auto over_lookup = [&](const std::string& case_name, std::size_t ahead, double goal) {
+        all.figure(
+            {.name = case_name + name, .unit = "ns", .at_most = goal, .x = x, .each_round = true},
+            [=, kept = std::make_shared<std::shared_ptr<const arrivals>>()] {
+                const auto what = *kept == nullptr ? * kept = make() : *kept;
+                bench::laps lookup;
+                bench::laps event;
+                side_of<lookups>(what, keys)(lookup);
+                side_of<ours>(what, keys, keys, some, ahead)(event);
+                return (event.seconds() - lookup.seconds()) * 1e9 / static_cast<double>(items);
+            });
+    };
+    over_lookup("over_lookup/", 8, 10);
+    over_lookup("over_lookup/single/", 0, 0);
 }
 
 void add_shuffled(bench::suite& all, std::size_t width, std::size_t keys) {

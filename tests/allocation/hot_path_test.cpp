@@ -95,27 +95,6 @@ TEST_CASE("nor does it where it takes its way through the lanes, behind another 
     CHECK(c.counts().in_flight > 0);
 }
 
-TEST_CASE("a partition's window takes its memory with the first record that waits, and no other") {
-    constexpr std::size_t window_max = 100;
-    const std::size_t before = allocations();
-    offset_tracker tracker(window_max);
-    tracker.start(1);
-    const bool passes = tracker.can_pass(0, 1);
-    tracker.pass(0);
-    const std::size_t passed = allocations();
-    bool tracked = true;
-    for (log_offset offset = 1; offset <= 1'000; ++offset) {
-        tracked = tracked && tracker.deliver(offset, 1, {}) == offset_tracker::delivery::tracked &&
-                  (offset < 50 || tracker.finish(offset - 49, 1));
-    }
-    const std::size_t after = allocations();
-    CHECK(passes);
-    CHECK(passed == before);
-    CHECK(tracked);
-    CHECK(tracker.unfinished() == 49);
-    CHECK(after == passed + 2);  // the records, and which of them are finished
-}
-
 TEST_CASE("what the handler itself allocates is counted, so that nothing is proof of nothing") {
     bench b;
     std::vector<std::unique_ptr<int>> kept;

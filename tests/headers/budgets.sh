@@ -19,5 +19,8 @@ budget_of() {
 
 # Where client libraries are found that aren't among the compiler's own folders, as flags, one a line.
 library_flags() {
-    ! command -v pg_config >/dev/null || echo "-I$(pg_config --includedir)"
+    local folder
+    if command -v pg_config >/dev/null; then
+        folder=$(pg_config --includedir) && echo "-I$folder"
+    fi
 }

@@ -63,7 +63,7 @@ slot_id take_in(E& e, const partition& p, typename E::message_type&& m) {
         d.keyed = true;
         d.key = digest_of(e.secret, event.partitionkey);
         if constexpr (E::plan_type::has_sequence) {
-            e.order.announce(d.key);
+            e.order.announce(d.key);  // little is done until it is offered, but not nothing
         }
     }
     announce_identity(e, d, event);

@@ -15,9 +15,9 @@
 /// | ended | running, empty | seen | false | ended |
 /// | running | running, empty, new epoch | tracked, seen or full | true once for each record | ended |
 ///
-/// **Bounds.** All memory is taken with the first record that is tracked, so that a partition whose
-/// records only pass takes none; only so much of it is touched as records were unfinished at once.
-/// Finishing takes constant time where offsets are dense, logarithmic time where they have holes.
+/// **Bounds.** All memory is taken when it is made, and only so much of it is touched as records
+/// were unfinished at once. Finishing takes constant time where offsets are dense, logarithmic time
+/// where they have holes.
 
 #include <sinew/core/position.hpp>
 #include <sinew/core/time.hpp>
@@ -40,8 +40,12 @@ public:
         full,     ///< the window is full: nothing has changed, deliver it again later
     };
 
-    explicit constexpr offset_tracker(std::size_t window_max) noexcept
-        : mask_(ring_size(window_max) - 1), window_max_(window_max) {}
+    explicit constexpr offset_tracker(std::size_t window_max)
+        : mask_(ring_size(window_max) - 1),
+          finished_(mask_ / word_bits + 1, 0),
+          window_max_(window_max) {
+        records_.reserve(mask_ + 1);
+    }
 
     /// The partition is ours under `epoch`. Everything before is forgotten. Records up to
     /// `committed`, where it is known, are finished.
@@ -60,22 +64,20 @@ public:
     }
 
     /// A record arrived at `now`, which must not go back.
-    ///
-    /// **On failure.** `std::bad_alloc`, at the first record alone; nothing has changed then.
     [[nodiscard]] constexpr delivery deliver(log_offset offset, epoch_number epoch,
-                                             steady_time now) {
+                                             steady_time now) noexcept {
         if (!is_current(epoch) || (highest_ && offset <= *highest_)) {
             return delivery::seen;
         }
         if (full()) {
             return delivery::full;
         }
-        const std::size_t place = place_of(size_);
+        const std::size_t place = place_of(size_++);
         if (place == records_.size()) {
-            add_place();
+            records_.push_back({offset, now});
+        } else {
+            records_[place] = {offset, now};
         }
-        records_[place] = {offset, now};
-        ++size_;
         ++unfinished_;
         highest_ = offset;
         return delivery::tracked;
@@ -194,15 +196,6 @@ private:
 
     [[nodiscard]] constexpr bool is_current(epoch_number epoch) const noexcept {
         return running_ && epoch == epoch_;
-    }
-
-    /// One more place of the ring; the first one takes the memory of all.
-    constexpr void add_place() {
-        if (records_.empty()) {
-            finished_.resize(mask_ / word_bits + 1, 0);
-            records_.reserve(mask_ + 1);
-        }
-        records_.push_back({});
     }
 
     /// Where in the ring the `i`-th record of the window is.

@@ -319,7 +319,8 @@ private:
         return latest_;
     }
 
-    /// The first number is 1, and nothing could follow the last one there is.
+    /// The first number is 1, and nothing could follow the last one there is. What a free cell and a
+    /// key with details expect is none.
     [[nodiscard]] static constexpr bool is_number(std::uint64_t sequence) noexcept {
         return sequence - 1 < UINT64_MAX - 1;
     }

@@ -16,7 +16,7 @@
 /// looked through, and the sixteenth of them that was used least recently comes into a heap.
 /// Whoever is used gets a later stamp, so what is left of the heap stays right.
 ///
-/// **Invariants.** Each key is found under its digest. A key has a stamp exactly while it is idle,
+/// **Invariants.** A free cell is all zeros. Each key is found under its digest. A key has a stamp exactly while it is idle,
 /// and no stamp is given twice. Each idle key is in the heap with its stamp, or has a later one
 /// than `gathered_to_`. At most half of the cells are taken; between the home of a key and its cell
 /// none is free.
@@ -28,10 +28,31 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 #include <vector>
 
 namespace sinew::detail {
+
+/// Begins what it allocates with a line of the processor's cache.
+template <class T>
+struct line_allocator {
+    using value_type = T;
+
+    line_allocator() = default;
+    template <class U>
+    line_allocator(const line_allocator<U>& /*other*/) noexcept {}
+
+    [[nodiscard]] T* allocate(std::size_t count) {
+        return static_cast<T*>(::operator new(count * sizeof(T), line));
+    }
+    void deallocate(T* at, std::size_t /*count*/) noexcept { ::operator delete(at, line); }
+
+    friend bool operator==(const line_allocator&, const line_allocator&) noexcept { return true; }
+
+private:
+    static constexpr std::align_val_t line{64};
+};
 
 /// A table with open addressing of the keys that a resequencer knows.
 class sequence_keys {
@@ -195,6 +216,9 @@ private:
     static constexpr std::uint32_t details_bit = 1U << 31U;
     static constexpr std::size_t cells_min = 16;
 
+    /// Each home in a line of its own.
+    using cells = std::vector<entry, line_allocator<entry>>;
+
     /// An idle key, when it was gathered.
     struct stamped {
         digest key{};
@@ -228,7 +252,7 @@ private:
     }
 
     void grow() {
-        std::vector<entry> old(2 * cells_.size());
+        cells old(2 * cells_.size());
         std::swap(old, cells_);
         home_mask_ = cells_.size() - 2;
         for (const entry& one : old) {
@@ -333,7 +357,7 @@ private:
         simple_to_ = UINT32_MAX;
     }
 
-    std::vector<entry> cells_;
+    cells cells_;
     std::size_t home_mask_ = cells_min - 2;
     std::vector<stamped> oldest_;    ///< a heap; what was used meanwhile is still in it
     std::uint32_t gathered_to_ = 0;  ///< the stamp up to which all idle keys are in the heap
