@@ -16,10 +16,10 @@
 /// looked through, and the sixteenth of them that was used least recently comes into a heap.
 /// Whoever is used gets a later stamp, so what is left of the heap stays right.
 ///
-/// **Invariants.** A free cell is all zeros. Each key is found under its digest. A key has a stamp exactly while it is idle,
+/// **Invariants.** Each key is found under its digest. A key has a stamp exactly while it is idle,
 /// and no stamp is given twice. Each idle key is in the heap with its stamp, or has a later one
 /// than `gathered_to_`. At most half of the cells are taken; between the home of a key and its cell
-/// none is free.
+/// none is free. A free cell is all zeros.
 ///
 /// **Bounds.** Making room takes logarithmic time on average, and now and then a step for each
 /// cell.
