@@ -91,8 +91,9 @@ class ours {
 public:
     /// How many events before its turn a key is announced; 0: it is not.
     std::size_t announced;
+    static constexpr std::size_t usual_ahead = 8;
 
-    explicit ours(std::size_t keys, std::size_t held, std::size_t ahead = 8)
+    ours(std::size_t keys, std::size_t held, std::size_t ahead = usual_ahead)
         : announced(ahead),
           order_({.held_per_key_max = held + 1, .held_max = held + 1, .keys_max = keys}, false) {}
 
@@ -234,7 +235,7 @@ void add_in_order(bench::suite& all, std::size_t keys) {
                 return (event.seconds() - lookup.seconds()) * 1e9 / static_cast<double>(items);
             });
     };
-    over_lookup("over_lookup/", 8, 10);
+    over_lookup("over_lookup/", ours::usual_ahead, 10);
     over_lookup("over_lookup/single/", 0, 0);
 }
 

@@ -237,6 +237,7 @@ private:
     [[nodiscard]] std::size_t distance(std::size_t from, std::size_t to) const noexcept {
         return (to - from) & (cells_.size() - 1);
     }
+
     /// The cell that holds the key, or the free one in which it would be.
     [[nodiscard]] std::size_t cell_of(const digest& key) const noexcept {
         std::size_t cell = home(key);
